@@ -1,0 +1,106 @@
+"""JSON values: how they are normalised on entry, compared and hashed.
+
+The API server does not return JSON as it was written (1.0 becomes 1, keys are reordered), so a
+value is brought into one form before it enters history. Source: docs/architecture.md#history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = "dict[str, Json]"
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MAX_DEPTH = 200
+"""Deeper values are refused: parsers on the way recurse, and nobody means them."""
+
+
+class ValueRefusedError(ValueError):
+    """A value cannot be stored; the message says where it is and why."""
+
+
+def normalise(value: object, where: str = "value") -> Json:
+    """Return `value` in the one form that survives the API server unchanged.
+
+    Integral floats within int64 become integers; object keys are sorted. Raises
+    ValueRefusedError for NaN, infinities, integers beyond int64, text that is not valid
+    Unicode, keys that are no text, values that are no JSON, and nesting deeper than MAX_DEPTH.
+    """
+    return _normalise(value, where, 0)
+
+
+def _normalise(value: object, where: str, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        raise ValueRefusedError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int):
+        return _integer(value, where)
+    if isinstance(value, float):
+        return _number(value, where)
+    if isinstance(value, Mapping):
+        return {
+            _text(key, where): _normalise(value[key], f"{where}.{key}", depth + 1)
+            for key in _sorted_keys(value, where)
+        }
+    if isinstance(value, list | tuple):
+        return [_normalise(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+    raise ValueRefusedError(f"{where}: {type(value).__name__} is not JSON")
+
+
+def _sorted_keys(value: Mapping[object, object], where: str) -> list[str]:
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueRefusedError(f"{where}: the key {key!r} is not text")
+    return sorted(str(key) for key in value)
+
+
+def _text(value: str, where: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueRefusedError(f"{where}: the text is not valid Unicode") from None
+    return value
+
+
+def _integer(value: int, where: str) -> int:
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise ValueRefusedError(f"{where}: the integer does not fit into 64 bits")
+    return value
+
+
+def _number(value: float, where: str) -> int | float:
+    if not math.isfinite(value):
+        raise ValueRefusedError(f"{where}: {value} is not JSON")
+    if value.is_integer() and INT64_MIN <= value <= INT64_MAX:
+        return int(value)
+    return value
+
+
+def canonical(value: Json) -> bytes:
+    """Return the bytes that are hashed and measured: compact JSON, keys sorted, UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest as it is stored: 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def first_link(uid: str) -> str:
+    """Return the digest of the empty history of the instance `uid`."""
+    return sha256(uid.encode())
+
+
+def next_link(digest: str, event: bytes) -> str:
+    """Return the digest after one more event, given its canonical bytes."""
+    return sha256(digest.encode() + event)
