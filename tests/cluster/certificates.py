@@ -55,9 +55,7 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         write_certificate(self._directory / f"{file}.crt", certificate)
 
-    def _builder(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
+    def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(name)

@@ -6,7 +6,7 @@ process is ended its start time is compared with the recorded one.
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Process:
         recorded = ProcessId(int(pid), int(started))
         return recorded if recorded.is_alive() else None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> ProcessId | None:
+    def start(self, command: list[str], environment: Mapping[str, str]) -> ProcessId | None:
         """Start the program in a session of its own, its output appended to the log file.
 
         Returns None if it ended at once.
