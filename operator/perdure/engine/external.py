@@ -100,3 +100,18 @@ def time_text(value: datetime) -> str:
 def size_of(value: Json) -> int:
     """Return the size of a value in bytes, as bounds count it."""
     return len(canonical(value))
+
+
+MAX_EVENT_BYTES = 16 * 1024
+MAX_WAITING_EVENTS = 1000
+MAX_WAITING_BYTES = 1024 * 1024
+
+
+def refusal_of(state: State, data: Json) -> tuple[str, str] | None:
+    """Return why an event with this data cannot be taken (reason, message), None if it can."""
+    size = size_of(data)
+    if size > MAX_EVENT_BYTES:
+        return "TooLarge", f"the data has {size} bytes; at most {MAX_EVENT_BYTES} are taken"
+    if len(state.inbox) >= MAX_WAITING_EVENTS or state.inbox_bytes + size > MAX_WAITING_BYTES:
+        return "TooMany", f"{len(state.inbox)} events wait already and nothing takes them"
+    return None

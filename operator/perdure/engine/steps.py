@@ -18,7 +18,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.paths import is_below, owner_of
 from perdure.engine.state import Frame, Stage, State
-from perdure.engine.update import changed, closed, put, with_unit
+from perdure.engine.update import changed, closed, put, with_unit, without_body
 from perdure.engine.values import Json
 
 
@@ -101,7 +101,7 @@ def fail(state: State, event: StepFailed) -> State:
 
 def fail_attempt(state: State, event: AttemptFailed) -> State:
     """Close the attempt's body; what follows from the failure is decided separately."""
-    state = closed(state, event.path)
+    state = without_body(state, event.path)
     return with_unit(
         state,
         event.path,

@@ -1,0 +1,144 @@
+"""One `advance` in progress: the recorder, the facts, and how expressions are evaluated in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from perdure.engine.events import AttemptFailed, Claim, Failure, HistoryEvent
+from perdure.engine.orchestrator import Facts
+from perdure.engine.recorder import Recorder
+from perdure.engine.state import State, Unit
+from perdure.engine.values import Json, ValueRefusedError, canonical, normalise
+from perdure.language.expressions import EvaluationError, Expression
+from perdure.language.places import Extra, Place, bindings
+from perdure.language.program import Program, Step
+from perdure.language.templates import Template
+
+MAX_VALUE_BYTES = 1024 * 1024
+"""One value of a history; the store keeps larger ones nowhere."""
+
+NO_EXTRA: Extra = {}
+
+
+class StepFault(Exception):  # noqa: N818  (control flow inside the orchestrator, never an error to callers)
+    """The step fails with this failure; caught where the step is run."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Run:
+    """What the verbs of a definition need to decide: state, facts, evaluation, recording."""
+
+    def __init__(self, program: Program, recorder: Recorder, facts: Facts) -> None:
+        self.program = program
+        self.recorder = recorder
+        self.facts = facts
+
+    @property
+    def state(self) -> State:
+        """Return the state after all that has been recorded so far."""
+        return self.recorder.state
+
+    @property
+    def now(self) -> datetime:
+        """Return the time of the turn."""
+        return self.recorder.now
+
+    def unit(self, place: Place) -> Unit | None:
+        """Return the unit of a place, None before it begins."""
+        return self.state.units.get(place.path)
+
+    def add(self, event: HistoryEvent) -> None:
+        """Record a decision."""
+        self.recorder.add(event)
+
+    def claim(self) -> Claim:
+        """Return this process's claim for the activity that is recorded next."""
+        claim_id = f"{self.facts.commit_id}.{self.state.last_id + 1}"
+        return Claim(delivery=1, incarnation=self.facts.incarnation, claim_id=claim_id)
+
+    def attempt_of(self, place: Place) -> int:
+        """Return the number of the attempt that begins next, from 1."""
+        unit = self.unit(place)
+        return 1 if unit is None else unit.attempt + 1
+
+    def names(self, frame: str, extra: Extra = NO_EXTRA) -> dict[str, Json]:
+        """Return what an expression in the frame sees, with names of the step's own added."""
+        flow = self.program.flow(self.state.frames[frame].flow)
+        return {**bindings(self.state, frame, self.now, flow), **extra}
+
+    def evaluate(
+        self, place: Place, expression: Expression, what: str, extra: Extra = NO_EXTRA
+    ) -> Json:
+        """Return an expression's value; raise StepFault with an ExpressionError."""
+        try:
+            return normalise(expression.evaluate(self.names(place.frame, extra)))
+        except (EvaluationError, ValueRefusedError) as error:
+            raise StepFault(self.broken(place, what, str(error))) from error
+
+    def holds(
+        self, place: Place, expression: Expression, what: str, extra: Extra = NO_EXTRA
+    ) -> bool:
+        """Return a condition's value; what is not a boolean is a StepFault."""
+        value = self.evaluate(place, expression, what, extra)
+        if not isinstance(value, bool):
+            found = type(value).__name__
+            raise StepFault(self.broken(place, what, f"the condition gave {found}, not a boolean"))
+        return value
+
+    def render(self, place: Place, template: Template, what: str, extra: Extra = NO_EXTRA) -> Json:
+        """Return a template's value; raise StepFault (ExpressionError or TooLarge)."""
+        return self.render_with(place, template, what, self.names(place.frame, extra))
+
+    def render_with(self, place: Place, template: Template, what: str, names: Extra) -> Json:
+        """Return a template's value over exactly these names."""
+        try:
+            value = normalise(template.render(names))
+        except (EvaluationError, ValueRefusedError) as error:
+            raise StepFault(self.broken(place, what, str(error))) from error
+        return self.bounded(place, value, what)
+
+    def render_all(
+        self, place: Place, templates: Mapping[str, Template], what: str
+    ) -> dict[str, Json]:
+        """Return the values of several named templates."""
+        return {
+            name: self.render(place, template, f"{what}.{name}")
+            for name, template in templates.items()
+        }
+
+    def bounded(self, place: Place, value: Json, what: str) -> Json:
+        """Return the value, or raise StepFault TooLarge past MAX_VALUE_BYTES."""
+        size = len(canonical(value))
+        if size <= MAX_VALUE_BYTES:
+            return value
+        message = f"{what} of step {place.path} has {size} bytes; at most {MAX_VALUE_BYTES} fit"
+        raise StepFault(self.failure(place, "TooLarge", message))
+
+    def shaped(self, place: Place, result: Json, default: Json) -> Json:
+        """Return the step's output: its `output` template over `result`, else `default`."""
+        if place.step.output is None:
+            return self.bounded(place, default, "output")
+        return self.render(place, place.step.output, "output", {"result": result})
+
+    def broken(self, place: Place, what: str, message: str) -> Failure:
+        """Return the failure of an expression; never repeated."""
+        text = f"{what} of step {place.path}: {message}"
+        return self.failure(place, "ExpressionError", text, final=True)
+
+    def failure(self, place: Place, kind: str, message: str, *, final: bool = False) -> Failure:
+        """Return a failure of this place."""
+        attempt = self.attempt_of(place)
+        return Failure(type=kind, message=message, step=place.path, attempt=attempt, final=final)
+
+    def fail_attempt(self, place: Place, failure: Failure, attempt: int) -> None:
+        """Record that an attempt without activity failed."""
+        self.add(AttemptFailed(path=place.path, attempt=attempt, failure=failure))
+
+
+def has_retries(step: Step) -> bool:
+    """Return whether the step may have a second attempt."""
+    return step.retry.attempts != 1
