@@ -146,17 +146,30 @@ CommitOutcome: TypeAlias = Committed | Conflict | Unknown | Rejected | Gone | Th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A finished instance, as retention sees it."""
+class InstanceHint:
+    """What the newest seen body of an instance says, without folding its history.
+
+    A hint decides whether a turn is due and when, never what is decided in it. `size` is in bytes
+    of the object as JSON.
+    """
 
     key: InstanceKey
     version: int
+    rev: int | None
+    generation: int
+    observed_generation: int
     phase: str
-    completed_at: datetime
+    definition: str
+    wake_at: datetime | None
+    start_at: datetime | None
+    created_at: datetime
+    completed_at: datetime | None
+    is_finished: bool
+    is_deleting: bool
+    has_calls: bool
+    """Whether an activity is in flight somewhere: `waitingFor` names one."""
     size: int
-    """Bytes of the object with all its history."""
     retention: Mapping[str, str]
-    labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
 
@@ -176,6 +189,14 @@ class HistoryStore(Protocol):
         """Store each turn by compare-and-set, each on its own; answers in the same order.
 
         Raises nothing but cancellation: whatever happens is an outcome.
+        """
+        ...
+
+    async def stall(self, key: InstanceKey, reason: str, message: str) -> None:
+        """Show that the instance cannot go on, without touching its history; best effort.
+
+        Writes once per reason: an instance that shows it already is left alone. Raises nothing
+        but cancellation.
         """
         ...
 
@@ -253,6 +274,22 @@ class Executor(Protocol):
         committed first; `execute` is then called again with `work.is_accepted` and only polls.
         Cancellation propagates: the call is aborted.
         """
+        ...
+
+
+class Meter(Protocol):
+    """Counts and measures, with labels from closed lists only. Names: docs/reference/metrics.md."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def level(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Add to a histogram."""
         ...
 
 

@@ -69,6 +69,8 @@ class Facts:
     events: tuple[ExternalEvent, ...] = ()
     dead: frozenset[str] = field(default_factory=frozenset)
     """Incarnations that are known to be dead: their claims may be taken over."""
+    holds_timers: bool = False
+    """The clock is not to be trusted now: no timer fires."""
     is_settled: bool = False
     """What was in flight has been aborted: an instance that is ending may end."""
 

@@ -42,7 +42,7 @@ def facts_in_order(run: Run) -> Iterator[Fact]:
         yield lambda run, event=event: take_event(run, event)
     if run.state.is_suspended:
         return
-    while (timer := _due(run)) is not None:
+    while not run.facts.holds_timers and (timer := _due(run)) is not None:
         yield lambda run, timer=timer: fire(run, timer)
     for scheduled_id in sorted(run.state.activities):
         yield lambda run, scheduled_id=scheduled_id: take_over(run, scheduled_id)
