@@ -1,0 +1,17 @@
+"""Names, labels and annotations of the objects that the store writes."""
+
+from __future__ import annotations
+
+import hashlib
+
+INSTANCE_UID_LABEL = "perdure.dev/instance-uid"
+INSTANCE_LABEL = "perdure.dev/instance"
+EVENTS_ANNOTATION = "perdure.dev/events"
+FIRST_AT_ANNOTATION = "perdure.dev/first-at"
+LAST_AT_ANNOTATION = "perdure.dev/last-at"
+TYPES_ANNOTATION = "perdure.dev/types"
+
+
+def uid_hash(uid: str) -> str:
+    """Return 16 hex digits for an instance: names must differ for each uid."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:16]
