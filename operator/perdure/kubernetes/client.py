@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import SimpleNamespace, TracebackType
@@ -118,7 +118,7 @@ class ApiClient:
                 ticket.retry_after = retry_after(response) or DEFAULT_RETRY_AFTER_SECONDS
         return response
 
-    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """Yield the lines of the answer, without their ends, until the server closes it.
 
         Close it with `contextlib.aclosing`. Raises TransientError (not connected, or cut off
@@ -290,7 +290,7 @@ async def send_writes_once(
         ) from error
 
 
-async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
     """Yield lines of any length; `readline` refuses those that exceed its buffer.
 
     Raises TransientError if the last one has no end.

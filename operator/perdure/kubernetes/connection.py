@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from perdure.errors import TransientError
+from perdure.errors import SettingsError, TransientError
 from perdure.ports import Clock
 
 REREAD_SECONDS = 60.0
@@ -92,8 +92,14 @@ class PluginToken:
     async def renew(self, refused: str | None) -> bool:
         async with self._lock:
             if self._token == refused:
-                self._token = await asyncio.to_thread(self._run)
+                await self._replace()
         return True
+
+    async def _replace(self) -> None:
+        try:
+            self._token = await asyncio.to_thread(self._run)
+        except SettingsError as error:  # it worked once, so that it may work again
+            raise TransientError(str(error)) from error
 
 
 class TokenProgram(Protocol):

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -40,7 +40,7 @@ async def pages(
     params: Mapping[str, str],
     *,
     is_urgent: bool = False,
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     """Yield the pages of one consistent list; items have apiVersion and kind.
 
     Raises TransientError, ThrottledError, and ObjectError: with status 410 if the list took so
@@ -66,10 +66,10 @@ def parse(body: bytes, resource: Resource, path: str) -> tuple[Page, str]:
         metadata = answer["metadata"]
         items = cast("list[JsonObject]", answer.get("items") or [])
         page = Page(items, int(metadata["resourceVersion"]))
+        for item in items:
+            name_kind(item, resource)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TransientError(f"list {path}: the answer is not a list: {error!r}") from error
-    for item in items:
-        name_kind(item, resource)
     return page, str(metadata.get("continue") or "")
 
 
