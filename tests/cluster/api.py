@@ -108,8 +108,9 @@ class Api:
         deadline = time.monotonic() + timeout_seconds
         while not condition(found := await self.find(path)):
             if time.monotonic() > deadline:
+                seen = json.dumps(found)
                 raise ClusterError(
-                    f"waited {timeout_seconds:g} s in vain for {what}; {path} is {json.dumps(found)}"
+                    f"waited {timeout_seconds:g} s in vain for {what}; {path} is {seen}"
                 )
             await asyncio.sleep(POLL_SECONDS)
         return found

@@ -129,7 +129,10 @@ class Cluster:
         """The ports; raises ClusterError before the first `up`."""
         state = self._state()
         if state is None:
-            raise ClusterError(f"cluster {self.name} is not up: python -m tests.cluster up")
+            raise ClusterError(
+                f"cluster {self.name} does not exist: start it with "
+                f"`python -m tests.cluster up --name {self.name}`"
+            )
         return Ports(**state["ports"])
 
     def kubeconfig(self, identity: str = "admin") -> Path:
@@ -139,7 +142,10 @@ class Cluster:
         """
         path = self.layout.kubeconfig(identity)
         if not path.exists():
-            raise ClusterError(f"cluster {self.name} has no kubeconfig for {identity!r}")
+            raise ClusterError(
+                f"cluster {self.name} has no kubeconfig for {identity!r}: start it with "
+                f"`python -m tests.cluster up --name {self.name}`, or name another identity"
+            )
         return path
 
     def kubectl(
@@ -207,9 +213,8 @@ class Cluster:
     def compact(self) -> int:
         """Make etcd forget every revision but the newest; return that revision.
 
-        Continue tokens and exact lists of the past then get 410 at once. A watch from the
-        past gets it only from an API server that has restarted since: a running one
-        answers from the events it keeps in memory. See `forget_history`.
+        A running API server goes on answering watches and lists of the past from its
+        memory; only `forget_history` makes them expire.
         """
         status = self._etcd("/v3/maintenance/status", {})
         revision = int(status["header"]["revision"])
@@ -217,7 +222,10 @@ class Cluster:
         return revision
 
     def forget_history(self) -> int:
-        """Compact and restart the API server: every older resource version now gets 410."""
+        """Compact and restart the API server: what asks for the past now gets 410.
+
+        That is a watch from an older resource version and the next page of an older list.
+        """
         revision = self.compact()
         self.restart("apiserver")
         return revision
