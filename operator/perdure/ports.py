@@ -171,6 +171,19 @@ class InstanceHint:
     size: int
     retention: Mapping[str, str]
     annotations: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of labels and annotations, only Perdure's own and OWNERSHIP_MARKS."""
+
+
+OWNERSHIP_MARKS = frozenset(
+    {
+        "meta.helm.sh/release-name",
+        "argocd.argoproj.io/tracking-id",
+        "kustomize.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/name",
+    }
+)
+"""Labels and annotations of tools that would create an instance again when it is purged."""
 
 
 class HistoryStore(Protocol):
@@ -197,6 +210,14 @@ class HistoryStore(Protocol):
 
         Writes once per reason: an instance that shows it already is left alone. Raises nothing
         but cancellation.
+        """
+        ...
+
+    def hint(self, body: JsonObject) -> InstanceHint | None:
+        """Return what a body from a list or watch tells, and keep it for the next `load`.
+
+        None when it tells nothing new (it is not newer than what is held: an echo of an own
+        commit), or when it is no instance that can be read.
         """
         ...
 

@@ -1,0 +1,215 @@
+"""From an object to the state of its history: as little reading and folding as will do.
+
+What is known already is reused if the chain of digests passes through it; else the newest segments
+are read back to there; else the whole history. Every digest is checked. Source:
+docs/architecture.md#history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perdure.engine.fold import fold
+from perdure.engine.state import State
+from perdure.engine.values import Json, JsonObject, first_link
+from perdure.errors import HistoryCorruptError
+from perdure.kubernetes.codec import decode, payload_keys
+from perdure.kubernetes.histories import Histories, metadata_of, spec_of
+from perdure.kubernetes.instances import Head, link_of
+from perdure.kubernetes.payloads import Reference, references, value_of
+from perdure.kubernetes.segments import Link, Record, as_written, verified
+from perdure.ports import InstanceKey
+
+SLICE = 100
+"""Events that are folded before the loop gets a turn: a few milliseconds."""
+
+PAYLOADS_AT_ONCE = 8
+"""Payloads read at once: up to 1.4 MB each, as they come."""
+
+Find = Callable[[str], Awaitable[JsonObject | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A state, and the digest of the chain after its last event."""
+
+    state: State
+    digest: str
+
+    @property
+    def length(self) -> int:
+        return self.state.last_id
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The state of a history, and its events after the newest segment."""
+
+    state: State
+    hot: tuple[Record, ...]
+
+
+@dataclass(slots=True)
+class _Tail:
+    """Events at the end of a history that are read so far; `start` is the digest before them."""
+
+    start: str
+    first_id: int
+    previous: Link | None
+    records: list[Record] = field(default_factory=list)
+
+    def digest_at(self, length: int) -> str | None:
+        """Return the digest after event `length`; None where the tail does not hold it."""
+        index = length - self.first_id
+        if index < -1 or index >= len(self.records):
+            return None
+        return self.start if index == -1 else self.records[index].digest
+
+    def after(self, length: int) -> list[Record]:
+        return self.records[length - self.first_id + 1 :]
+
+
+class Loader:
+    """Reads and folds histories."""
+
+    def __init__(self, histories: Histories) -> None:
+        self._histories = histories
+
+    async def load(self, key: InstanceKey, head: Head, known: Known | None) -> Loaded:
+        """Return the state at `head`.
+
+        Raises TransientError, HistoryCorruptError (also for an object that is missing: it may
+        have gone with the instance), NewerHistoryError.
+        """
+        tail = hot_tail(key.uid, head)
+        hot = tuple(tail.records)
+        if known is not None and known.length == head.length and known.digest == head.digest:
+            return Loaded(known.state, hot)
+
+        async def get(name: str) -> JsonObject | None:
+            return await self._histories.get(key, name)
+
+        if known is not None and await _reaches(tail, known, get):
+            return Loaded(await _folded(known.state, tail.after(known.length), get), hot)
+        return Loaded(await self._whole(key, head), hot)
+
+    async def event(self, key: InstanceKey, head: Head, event_id: int) -> JsonObject | None:
+        """Return one event in stored form; None when the history is not so long yet."""
+        if event_id > head.length:
+            return None
+        tail = hot_tail(key.uid, head)
+        while tail.first_id > event_id:
+            await _extend(tail, lambda name: self._histories.get(key, name))
+        return tail.records[event_id - tail.first_id].stored
+
+    async def _whole(self, key: InstanceKey, head: Head) -> State:
+        tail = hot_tail(key.uid, head)
+        find = await self._found(key) if _needs_objects(tail) else _nothing
+        while tail.first_id > 1:
+            await _extend(tail, find)
+            await asyncio.sleep(0)
+        state = State(uid=key.uid, namespace=key.namespace, name=key.name)
+        return await _folded(state, tail.records, find)
+
+    async def _found(self, key: InstanceKey) -> Find:
+        objects = await self._histories.all(key)
+        specs = {str(metadata_of(found)["name"]): spec_of(found) for found in objects}
+
+        async def find(name: str) -> JsonObject | None:
+            return specs.get(name)
+
+        return find
+
+
+async def _nothing(_: str) -> JsonObject | None:
+    return None
+
+
+def _needs_objects(tail: _Tail) -> bool:
+    return tail.first_id > 1 or any(_references(record) for record in tail.records)
+
+
+def hot_tail(uid: str, head: Head) -> _Tail:
+    """Return the events in the status, checked. Raises HistoryCorruptError."""
+    start = first_link(uid) if head.newest is None else head.newest.digest
+    if head.newest is None and head.first_id != 1:
+        raise HistoryCorruptError(
+            f"the history begins with event {head.first_id}, and names no segment before it"
+        )
+    records = _checked(start, head.events, head.first_id, head.digest, "status.history")
+    return _Tail(start, head.first_id, head.newest, records)
+
+
+def _checked(
+    start: str, events: Sequence[Json], first_id: int, digest: str, where: str
+) -> list[Record]:
+    """Return the records if their chain ends in `digest`."""
+    for written in (events, None):
+        if written is None:
+            # The API server may have printed numbers in its own way: rare, so only now.
+            written = [as_written(event) for event in events]
+        records = verified(start, written, first_id)
+        if (records[-1].digest if records else start) == digest:
+            return records
+    raise HistoryCorruptError(f"the events of {where} do not match its digest")
+
+
+async def _reaches(tail: _Tail, known: Known, find: Find) -> bool:
+    """Read back until the tail reaches what is known; return whether the chain passes there."""
+    while tail.first_id > known.length + 1:
+        await _extend(tail, find)
+    return tail.digest_at(known.length) == known.digest
+
+
+async def _extend(tail: _Tail, find: Find) -> None:
+    """Put the segment before the tail in front of it."""
+    link = tail.previous
+    if link is None:
+        raise HistoryCorruptError(f"no segment holds event {tail.first_id - 1}")
+    spec = await find(link.name)
+    if spec is None:
+        raise HistoryCorruptError(f"the WorkflowHistory {link.name} is missing")
+    first_id, events = spec.get("firstId"), spec.get("events")
+    if not isinstance(first_id, int) or not isinstance(events, list):
+        raise HistoryCorruptError(f"the WorkflowHistory {link.name} holds no events")
+    if first_id + len(events) != tail.first_id or not events:
+        raise HistoryCorruptError(f"the WorkflowHistory {link.name} does not fit into the history")
+    previous = link_of(spec.get("previous"))
+    # Only whatever is right gives the digest that the link asks for.
+    start = previous.digest if previous is not None else _start_of(spec)
+    records = _checked(start, events, first_id, link.digest, f"WorkflowHistory {link.name}")
+    tail.records[:0] = records
+    tail.start, tail.first_id, tail.previous = start, first_id, previous
+
+
+def _start_of(spec: Mapping[str, Json]) -> str:
+    return first_link(str(spec.get("instanceUid")))
+
+
+async def _folded(state: State, records: Sequence[Record], find: Find) -> State:
+    """Return the state after the records, in slices, with their payloads read slice by slice."""
+    for start in range(0, len(records), SLICE):
+        part = records[start : start + SLICE]
+        values = await _values([r for record in part for r in _references(record)], find)
+        for record in part:
+            state = fold(state, decode(record.stored, values))
+        await asyncio.sleep(0)
+    return state
+
+
+def _references(record: Record) -> list[Reference]:
+    return references(record.stored, payload_keys(record.stored))
+
+
+async def _values(wanted: Sequence[Reference], find: Find) -> Mapping[str, Json]:
+    values: dict[str, Json] = {}
+    for start in range(0, len(wanted), PAYLOADS_AT_ONCE):
+        part = wanted[start : start + PAYLOADS_AT_ONCE]
+        specs = await asyncio.gather(*(find(reference.ref) for reference in part))
+        for reference, spec in zip(part, specs, strict=True):
+            if spec is None:
+                raise HistoryCorruptError(f"the WorkflowHistory {reference.ref} is missing")
+            values[reference.ref] = value_of(spec, reference)
+    return values
