@@ -1,0 +1,84 @@
+"""The Lease in which a process shows that it lives: its name, its body, what is read of others'.
+
+Source: https://kubernetes.io/docs/concepts/architecture/leases/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from perdure.engine.values import JsonObject
+from perdure.kubernetes.versions import metadata_of
+
+LABEL = "perdure.dev/presence"
+PREFIX = "perdure-"
+MOST_NAME = 253  # of a DNS subdomain name, RFC 1123
+VALID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def identity_of(incarnation: str) -> str:
+    """Return the identity of a process start `<identity>_<16 hex digits>`."""
+    return incarnation.rpartition("_")[0]
+
+
+def lease_name(identity: str) -> str:
+    """Return the name of the Lease of an identity: a DNS name, different for each of them."""
+    name = PREFIX + identity
+    if len(name) <= MOST_NAME and VALID.fullmatch(name):
+        return name
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+    room = MOST_NAME - len(PREFIX) - len(digest) - 1
+    words = re.sub(r"[^a-z0-9]+", "-", identity.lower())[:room].strip("-")
+    return f"{PREFIX}{words}-{digest}" if words else PREFIX + digest
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What counts of a Lease; `holder` is "" where it has none."""
+
+    holder: str
+    version: str
+
+
+def holder_of(item: JsonObject) -> str:
+    spec = item.get("spec")
+    return str(spec.get("holderIdentity") or "") if isinstance(spec, dict) else ""
+
+
+def leases_by_name(items: Iterable[JsonObject]) -> Mapping[str, Lease]:
+    return {
+        str(metadata["name"]): Lease(holder_of(item), str(metadata["resourceVersion"]))
+        for item, metadata in ((item, metadata_of(item)) for item in items)
+    }
+
+
+def new_lease(name: str, namespace: str) -> JsonObject:
+    """Return a Lease without a holder."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"leaseTransitions": 0},
+    }
+
+
+def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float) -> JsonObject:
+    """Return the Lease as `holder` writes it now; "" gives it up. The version stays for the test."""
+    metadata, spec = dict(metadata_of(lease)), lease.get("spec")
+    labels = metadata.get("labels")
+    metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: "true"}
+    metadata.pop("managedFields", None)
+    fields = dict(spec) if isinstance(spec, dict) else {}
+    moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if holder != holder_of(lease):
+        transitions = fields.get("leaseTransitions")
+        fields["leaseTransitions"] = (transitions if isinstance(transitions, int) else 0) + 1
+        fields["acquireTime"] = moment
+    fields["holderIdentity"] = holder
+    fields["renewTime"] = moment
+    fields["leaseDurationSeconds"] = max(1, round(duration_seconds))
+    return {**lease, "metadata": metadata, "spec": fields}

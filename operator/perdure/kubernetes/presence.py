@@ -1,0 +1,245 @@
+"""Presence by Leases: showing that this process lives, and seeing who does not.
+
+Source: docs/architecture.md#claims
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from perdure.engine.values import JsonObject
+from perdure.errors import (
+    ObjectConflictError,
+    ObjectNotFoundError,
+    PerdureError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from perdure.kubernetes.backoff import Backoff
+from perdure.kubernetes.leases import (
+    LABEL,
+    held,
+    holder_of,
+    identity_of,
+    lease_name,
+    leases_by_name,
+    new_lease,
+)
+from perdure.kubernetes.vigil import Vigil
+from perdure.ports import LEASES, Clock, Objects
+
+LOG = logging.getLogger(__name__)
+
+RELEASE_ATTEMPTS = 3  # the process is about to end; without it others wait 15 s instead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceTimes:
+    """Seconds. Between `mute_seconds` and `dead_seconds` lies the time for calls under way."""
+
+    renew_seconds: float = 2.0
+    look_seconds: float = 2.0
+    mute_seconds: float = 10.0
+    dead_seconds: float = 15.0
+
+
+class LeasePresence:
+    """The Presence port; `start` before the first claim, then `run`, at last `release`.
+
+    `identity` outlives the process and is unique among the live ones: whoever starts takes its
+    Lease over, and the one who had it finds out and sets `lost`, upon which it has to exit.
+    `objects` should be the urgent ones, with a time-out of a few seconds, so that renewals do not
+    queue behind other requests.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        clock: Clock,
+        *,
+        identity: str,
+        namespace: str,
+        times: PresenceTimes | None = None,
+    ) -> None:
+        self._objects, self._clock = objects, clock
+        self._identity, self._namespace = identity, namespace
+        self._times = times or PresenceTimes()
+        self._incarnation = f"{identity}_{clock.token()}"
+        self._lease = new_lease(lease_name(identity), namespace)
+        self._renewed_at = -math.inf
+        self._writing = asyncio.Lock()
+        self._is_released = False
+        self._vigil = Vigil(
+            dead_seconds=self._times.dead_seconds, longest_step=2 * self._times.look_seconds
+        )
+        self._is_watching = asyncio.Event()
+        self._deaths: asyncio.Queue[str] = asyncio.Queue()
+        self.lost = asyncio.Event()
+        """Set when another process has taken the Lease over: this one has to exit."""
+
+    @property
+    def incarnation(self) -> str:
+        return self._incarnation
+
+    @property
+    def may_send(self) -> bool:
+        return not self.lost.is_set() and not self._is_released and not self._is_mute
+
+    @property
+    def lease_age_seconds(self) -> float:
+        """Seconds since the request that last renewed the Lease was sent."""
+        return self._clock.monotonic() - self._renewed_at
+
+    @property
+    def _is_mute(self) -> bool:
+        return self.lease_age_seconds >= self._times.mute_seconds
+
+    # --- our own Lease ------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Create the Lease, or take it over; goes on trying until the API server answers.
+
+        Raises ObjectForbiddenError, ObjectRejectedError, and ObjectNotFoundError without the
+        namespace.
+        """
+        backoff = Backoff(self._clock)
+        while True:
+            try:
+                return await self._acquire()
+            except (TransientError, UnknownOutcomeError, ObjectConflictError) as error:
+                LOG.warning("the Lease cannot be taken yet", extra=self._fields(error))
+                await backoff.failed(getattr(error, "retry_after", None))
+
+    async def run(self) -> None:
+        """Renew the Lease, and look after the watched ones; ends only by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_renewing())
+            group.create_task(self._keep_looking())
+
+    async def release(self) -> None:
+        """Give the Lease up, as the last act of a process that ends in good order.
+
+        Others may take over our claims at once. Raises nothing: without it they wait.
+        """
+        self._is_released = True
+        for _ in range(RELEASE_ATTEMPTS):
+            try:
+                async with self._writing:
+                    return await self._give_up()
+            except PerdureError as error:
+                LOG.warning("the Lease could not be released", extra=self._fields(error))
+
+    async def _acquire(self) -> None:
+        name = lease_name(self._identity)
+        sent = self._clock.monotonic()
+        try:
+            found = await self._objects.get(LEASES, self._namespace, name)
+        except ObjectNotFoundError:
+            found = new_lease(name, self._namespace)
+            self._lease = await self._objects.create(LEASES, self._namespace, self._ours(found))
+        else:
+            self._lease = await self._objects.replace(LEASES, self._namespace, self._ours(found))
+        self._renewed_at = sent
+
+    async def _keep_renewing(self) -> None:
+        while not self.lost.is_set():
+            await self._clock.sleep(self._times.renew_seconds)
+            async with self._writing:
+                if self._is_released:
+                    return
+                await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            try:
+                sent = self._clock.monotonic()
+                body = self._ours(self._lease)
+                self._lease = await self._objects.replace(LEASES, self._namespace, body)
+                self._renewed_at = sent
+            except (ObjectConflictError, ObjectNotFoundError, UnknownOutcomeError):
+                await self._look_at_own()
+        except PerdureError as error:
+            LOG.warning("the Lease could not be renewed", extra=self._fields(error))
+
+    async def _look_at_own(self) -> None:
+        """Find out why a renewal did not go as expected; the next one goes on from there."""
+        sent = self._clock.monotonic()
+        try:
+            found = await self._objects.get(LEASES, self._namespace, lease_name(self._identity))
+        except ObjectNotFoundError:
+            # Somebody deleted it: nobody else has it.
+            fresh = new_lease(lease_name(self._identity), self._namespace)
+            self._lease = await self._objects.create(LEASES, self._namespace, self._ours(fresh))
+            self._renewed_at = sent
+            return
+        if holder_of(found) == self._incarnation:
+            self._lease = found
+        else:
+            LOG.error("another process has this identity", extra=self._fields())
+            self.lost.set()
+
+    async def _give_up(self) -> None:
+        found = await self._objects.get(LEASES, self._namespace, lease_name(self._identity))
+        if holder_of(found) == self._incarnation:
+            body = held(found, "", self._clock.now(), self._times.dead_seconds)
+            await self._objects.replace(LEASES, self._namespace, body)
+
+    def _ours(self, lease: JsonObject) -> JsonObject:
+        return held(lease, self._incarnation, self._clock.now(), self._times.dead_seconds)
+
+    # --- the others ---------------------------------------------------------------------
+
+    def is_dead(self, incarnation: str) -> bool:
+        if incarnation == self._incarnation:
+            return False
+        # We have its Lease: it was displaced, or ended before we started.
+        return identity_of(incarnation) == self._identity or self._vigil.is_dead(incarnation)
+
+    def watch(self, incarnation: str) -> None:
+        """Begin to look after an incarnation, every 2 s; a dead one is told by `deaths` at once."""
+        if incarnation == self._incarnation:
+            return
+        if self.is_dead(incarnation):
+            self._deaths.put_nowait(incarnation)
+        else:
+            self._vigil.watch(incarnation)
+            self._is_watching.set()
+
+    def unwatch(self, incarnation: str) -> None:
+        """End it; while nobody is watched nothing is read."""
+        self._vigil.unwatch(incarnation)
+
+    async def deaths(self) -> AsyncIterator[str]:
+        """Yield watched incarnations as they are found dead, each to one consumer."""
+        while True:
+            yield await self._deaths.get()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self._is_watching.wait()
+            await self._look()
+            if len(self._vigil) == 0:
+                self._is_watching.clear()
+                self._vigil.miss()
+            await self._clock.sleep(self._times.look_seconds)
+
+    async def _look(self) -> None:
+        began = self._clock.monotonic()
+        try:
+            items = await self._objects.list(LEASES, self._namespace, labels=f"{LABEL}=true")
+        except PerdureError as error:
+            self._vigil.miss()
+            LOG.warning("the Leases of others could not be read", extra=self._fields(error))
+            return
+        ended = self._clock.monotonic()
+        for dead in self._vigil.look(leases_by_name(items), began=began, ended=ended):
+            LOG.warning("a process is dead", extra={**self._fields(), "dead": dead})
+            self._deaths.put_nowait(dead)
+
+    def _fields(self, error: Exception | None = None) -> dict[str, object]:
+        fields: dict[str, object] = {"incarnation": self._incarnation}
+        return fields if error is None else {**fields, "error": str(error)}

@@ -1,0 +1,82 @@
+"""Judging by repeated looks at their Leases whether other processes are dead.
+
+Pure: the looks are made by `presence.py`. Nobody's clock is compared with ours: what counts is
+how long a Lease did not change while we were able to look.
+Source: docs/architecture.md#claims
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from perdure.kubernetes.leases import Lease, identity_of, lease_name
+
+UNSEEN = "unseen"
+
+
+@dataclass(slots=True)
+class _Watched:
+    version: str | None = UNSEEN
+    """Of the Lease at the last look; None where it was absent."""
+    silent_seconds: float = 0.0
+
+
+class Vigil:
+    """Watches over incarnations.
+
+    One is dead for good when its Lease names another or none. It is dead until it is heard of
+    again when the Lease was unchanged or absent for `dead_seconds`; of the time between two looks
+    at most `longest_step` counts, so that a pause of our own process kills nobody.
+    """
+
+    def __init__(self, *, dead_seconds: float, longest_step: float) -> None:
+        self._dead_seconds = dead_seconds
+        self._longest_step = longest_step
+        self._watched: dict[str, _Watched] = {}
+        self._dead: set[str] = set()
+        self._looked_at: float | None = None
+
+    def __len__(self) -> int:
+        """Return how many are watched."""
+        return len(self._watched)
+
+    def watch(self, incarnation: str) -> None:
+        if incarnation not in self._dead:
+            self._watched.setdefault(incarnation, _Watched())
+
+    def unwatch(self, incarnation: str) -> None:
+        self._watched.pop(incarnation, None)
+
+    def is_dead(self, incarnation: str) -> bool:
+        watched = self._watched.get(incarnation)
+        return incarnation in self._dead or (watched is not None and self._is_silent(watched))
+
+    def look(self, leases: Mapping[str, Lease], *, began: float, ended: float) -> list[str]:
+        """Take a complete look, made between two monotonic times; return who is newly dead."""
+        step = 0.0 if self._looked_at is None else began - self._looked_at
+        step = min(step, self._longest_step)
+        self._looked_at = ended
+        found = [(each, leases.get(lease_name(identity_of(each)))) for each in self._watched]
+        return [each for each, lease in found if self._judge(each, lease, step)]
+
+    def miss(self) -> None:
+        """Note that a look failed: the time around it does not count."""
+        self._looked_at = None
+
+    def _judge(self, incarnation: str, lease: Lease | None, step: float) -> bool:
+        watched = self._watched[incarnation]
+        was_dead = self._is_silent(watched)
+        if lease is not None and lease.holder != incarnation:
+            del self._watched[incarnation]
+            self._dead.add(incarnation)
+            return not was_dead
+        version = None if lease is None else lease.version
+        if version != watched.version:
+            self._watched[incarnation] = _Watched(version)
+            return False
+        watched.silent_seconds += step
+        return self._is_silent(watched) and not was_dead
+
+    def _is_silent(self, watched: _Watched) -> bool:
+        return watched.silent_seconds >= self._dead_seconds
