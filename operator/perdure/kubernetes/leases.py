@@ -67,7 +67,7 @@ def new_lease(name: str, namespace: str) -> JsonObject:
 
 
 def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float) -> JsonObject:
-    """Return the Lease as `holder` writes it now; "" gives it up. The version stays for the test."""
+    """Return the Lease as `holder` writes it now, its version kept for the test; "" gives it up."""
     metadata, spec = dict(metadata_of(lease)), lease.get("spec")
     labels = metadata.get("labels")
     metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: "true"}

@@ -109,7 +109,8 @@ class LeasePresence:
         backoff = Backoff(self._clock)
         while True:
             try:
-                return await self._acquire()
+                await self._acquire()
+                return
             except (TransientError, UnknownOutcomeError, ObjectConflictError) as error:
                 LOG.warning("the Lease cannot be taken yet", extra=self._fields(error))
                 await backoff.failed(getattr(error, "retry_after", None))
@@ -129,7 +130,8 @@ class LeasePresence:
         for _ in range(RELEASE_ATTEMPTS):
             try:
                 async with self._writing:
-                    return await self._give_up()
+                    await self._give_up()
+                return
             except PerdureError as error:
                 LOG.warning("the Lease could not be released", extra=self._fields(error))
 
@@ -221,10 +223,11 @@ class LeasePresence:
     async def _keep_looking(self) -> None:
         while True:
             await self._is_watching.wait()
-            await self._look()
             if len(self._vigil) == 0:
                 self._is_watching.clear()
                 self._vigil.miss()
+                continue
+            await self._look()
             await self._clock.sleep(self._times.look_seconds)
 
     async def _look(self) -> None:
