@@ -8,6 +8,7 @@ https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ class Gate:
         self._window = float(most)
         self._inside = 0
         self._opens_at = 0.0
-        self._narrowed_at = 0.0
+        self._narrowed_at = -math.inf
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -107,6 +108,6 @@ class Gate:
             return
         now = self._clock.monotonic()
         self._opens_at = max(self._opens_at, now + ticket.retry_after)
-        if ticket.entered_at >= self._narrowed_at:  # a burst of refusals counts once
+        if ticket.entered_at > self._narrowed_at:  # a burst of refusals counts once
             self._window = max(self._window / 2, 1.0)
             self._narrowed_at = now
