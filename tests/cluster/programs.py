@@ -89,7 +89,7 @@ def build_programs(report: Report) -> Programs:
     check_go()
     directory = cache_directory() / "cluster" / version_key()
     directory.mkdir(parents=True, exist_ok=True)
-    with locked(directory / "lock", report):
+    with locked(directory.parent / "lock", report):
         missing = [name for name in MODULES if not (directory / name).exists()]
         for number, name in enumerate(missing, start=1):
             build(name, directory / name, f"building {name} ({number} of {len(missing)})", report)
@@ -160,7 +160,10 @@ def locked(path: Path, report: Report) -> Iterator[None]:
 
 def build(name: str, target: Path, title: str, report: Report) -> None:
     """Build the module `name` and rename it to `target` when it is complete."""
-    partial = target.with_name(f".{name}.partial")
+    for leftover in target.parent.glob(".*.partial"):
+        leftover.unlink()
+    # A killed build may leave its compiler running: no other build writes to the same file.
+    partial = target.with_name(f".{name}.{os.getpid()}.partial")
     command = ["go", "build", *BUILD_FLAGS, "-ldflags", " ".join(ldflags()), "-o", str(partial)]
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     process = subprocess.Popen(
@@ -177,6 +180,7 @@ def build(name: str, target: Path, title: str, report: Report) -> None:
         process.terminate()
         process.wait()
     if process.returncode != 0:
+        partial.unlink(missing_ok=True)
         raise ClusterError(f"{title}: go build failed\n" + "\n".join(lines[-20:]))
     partial.rename(target)
 
