@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from perdure.engine.fold import fold
 from perdure.engine.state import State
@@ -53,22 +53,45 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Tail:
-    """Events at the end of a history that are read so far; `start` is the digest before them."""
+    """Events at the end of a history, as far back as it is read: `start` is the digest before.
+
+    `parts` are the events in the status and of segments, newest part first.
+    """
 
     start: str
     first_id: int
     previous: Link | None
-    records: list[Record] = field(default_factory=list)
+    parts: list[list[Record]]
 
     def digest_at(self, length: int) -> str | None:
-        """Return the digest after event `length`; None where the tail does not hold it."""
-        index = length - self.first_id
-        if index < -1 or index >= len(self.records):
-            return None
-        return self.start if index == -1 else self.records[index].digest
+        """Return the digest after event `length`, which lies in the oldest part or just before."""
+        oldest, index = self.parts[-1], length - self.first_id
+        if index == -1:
+            return self.start
+        return oldest[index].digest if 0 <= index < len(oldest) else None
 
     def after(self, length: int) -> list[Record]:
-        return self.records[length - self.first_id + 1 :]
+        """Return the events after event `length`."""
+        records = [record for part in reversed(self.parts) for record in part]
+        return records[length - self.first_id + 1 :]
+
+    async def extend(self, find: Find) -> None:
+        """Read the segment before the oldest part."""
+        if self.previous is None:
+            raise HistoryCorruptError(f"no segment holds event {self.first_id - 1}")
+        part = await _segment(self.previous, find)
+        if part.first_id + len(part.records) != self.first_id:
+            raise HistoryCorruptError(f"WorkflowHistory {self.previous.name} does not fit")
+        self.parts.append(part.records)
+        self.start, self.first_id, self.previous = part.start, part.first_id, part.previous
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    start: str
+    first_id: int
+    previous: Link | None
+    records: list[Record]
 
 
 class Loader:
@@ -84,36 +107,48 @@ class Loader:
         have gone with the instance), NewerHistoryError.
         """
         tail = hot_tail(key.uid, head)
-        hot = tuple(tail.records)
+        hot = tuple(tail.parts[0])
         if known is not None and known.length == head.length and known.digest == head.digest:
             return Loaded(known.state, hot)
-
-        async def get(name: str) -> JsonObject | None:
-            return await self._histories.get(key, name)
-
+        get = self._getting(key)
         if known is not None and await _reaches(tail, known, get):
             return Loaded(await _folded(known.state, tail.after(known.length), get), hot)
         return Loaded(await self._whole(key, head), hot)
 
-    async def event(self, key: InstanceKey, head: Head, event_id: int) -> JsonObject | None:
-        """Return one event in stored form; None when the history is not so long yet."""
-        if event_id > head.length:
-            return None
-        tail = hot_tail(key.uid, head)
-        while tail.first_id > event_id:
-            await _extend(tail, lambda name: self._histories.get(key, name))
-        return tail.records[event_id - tail.first_id].stored
+    async def event_after(
+        self, key: InstanceKey, newest: Link | None, hot: Sequence[Record], event_id: int
+    ) -> JsonObject | None:
+        """Return one event in stored form, looked for in `hot` and, before those, in segments.
+
+        None when the history is not so long. Raises TransientError, HistoryCorruptError.
+        """
+        while not hot or hot[0].id > event_id:
+            if newest is None:
+                return None
+            part = await _segment(newest, self._getting(key))
+            hot, newest = part.records, part.previous
+        index = event_id - hot[0].id
+        return hot[index].stored if index < len(hot) else None
 
     async def _whole(self, key: InstanceKey, head: Head) -> State:
         tail = hot_tail(key.uid, head)
         find = await self._found(key) if _needs_objects(tail) else _nothing
         while tail.first_id > 1:
-            await _extend(tail, find)
+            await tail.extend(find)
             await asyncio.sleep(0)
         state = State(uid=key.uid, namespace=key.namespace, name=key.name)
-        return await _folded(state, tail.records, find)
+        return await _folded(state, tail.after(0), find)
+
+    def _getting(self, key: InstanceKey) -> Find:
+        """Return how to read objects one by one, as they are wanted."""
+
+        async def get(name: str) -> JsonObject | None:
+            return await self._histories.get(key, name)
+
+        return get
 
     async def _found(self, key: InstanceKey) -> Find:
+        """Return how to look into all objects of the instance, which are read at once."""
         objects = await self._histories.all(key)
         specs = {str(metadata_of(found)["name"]): spec_of(found) for found in objects}
 
@@ -128,7 +163,7 @@ async def _nothing(_: str) -> JsonObject | None:
 
 
 def _needs_objects(tail: _Tail) -> bool:
-    return tail.first_id > 1 or any(_references(record) for record in tail.records)
+    return tail.first_id > 1 or any(_references(record) for record in tail.parts[0])
 
 
 def hot_tail(uid: str, head: Head) -> _Tail:
@@ -139,49 +174,45 @@ def hot_tail(uid: str, head: Head) -> _Tail:
             f"the history begins with event {head.first_id}, and names no segment before it"
         )
     records = _checked(start, head.events, head.first_id, head.digest, "status.history")
-    return _Tail(start, head.first_id, head.newest, records)
+    return _Tail(start, head.first_id, head.newest, [records])
 
 
 def _checked(
-    start: str, events: Sequence[Json], first_id: int, digest: str, where: str
+    start: str, events: list[Json], first_id: int, digest: str, where: str
 ) -> list[Record]:
     """Return the records if their chain ends in `digest`."""
-    for written in (events, None):
-        if written is None:
-            # The API server may have printed numbers in its own way: rare, so only now.
-            written = [as_written(event) for event in events]
-        records = verified(start, written, first_id)
-        if (records[-1].digest if records else start) == digest:
-            return records
-    raise HistoryCorruptError(f"the events of {where} do not match its digest")
+    records = verified(start, events, first_id)
+    if _end(start, records) != digest:
+        # The API server may have printed numbers in its own way: rare, so only now.
+        records = verified(start, [as_written(event) for event in events], first_id)
+    if _end(start, records) != digest:
+        raise HistoryCorruptError(f"the events of {where} do not match its digest")
+    return records
+
+
+def _end(start: str, records: Sequence[Record]) -> str:
+    return records[-1].digest if records else start
 
 
 async def _reaches(tail: _Tail, known: Known, find: Find) -> bool:
     """Read back until the tail reaches what is known; return whether the chain passes there."""
     while tail.first_id > known.length + 1:
-        await _extend(tail, find)
+        await tail.extend(find)
     return tail.digest_at(known.length) == known.digest
 
 
-async def _extend(tail: _Tail, find: Find) -> None:
-    """Put the segment before the tail in front of it."""
-    link = tail.previous
-    if link is None:
-        raise HistoryCorruptError(f"no segment holds event {tail.first_id - 1}")
+async def _segment(link: Link, find: Find) -> _Part:
+    """Return what a segment holds. Only the right content gives the digest of the link."""
     spec = await find(link.name)
     if spec is None:
         raise HistoryCorruptError(f"the WorkflowHistory {link.name} is missing")
     first_id, events = spec.get("firstId"), spec.get("events")
-    if not isinstance(first_id, int) or not isinstance(events, list):
+    if not isinstance(first_id, int) or not isinstance(events, list) or not events:
         raise HistoryCorruptError(f"the WorkflowHistory {link.name} holds no events")
-    if first_id + len(events) != tail.first_id or not events:
-        raise HistoryCorruptError(f"the WorkflowHistory {link.name} does not fit into the history")
     previous = link_of(spec.get("previous"))
-    # Only whatever is right gives the digest that the link asks for.
     start = previous.digest if previous is not None else _start_of(spec)
     records = _checked(start, events, first_id, link.digest, f"WorkflowHistory {link.name}")
-    tail.records[:0] = records
-    tail.start, tail.first_id, tail.previous = start, first_id, previous
+    return _Part(start, first_id, previous, records)
 
 
 def _start_of(spec: Mapping[str, Json]) -> str:
