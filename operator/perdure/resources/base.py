@@ -64,7 +64,6 @@ PATTERN_WORDS: Mapping[str, str] = {
 
 MAX_EXPRESSION = 4096
 MAX_TEMPLATE = 8192
-MAX_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +262,9 @@ TextTemplate = Annotated[str, text(MAX_TEMPLATE)]
 ErrorType = Annotated[str, text(128, pattern=ERROR_TYPE_PATTERN)]
 Uid = Annotated[str, text(128)]
 Digest = Annotated[str, text(128)]
-Count = Annotated[int, Field(ge=0, le=MAX_INT64)]
+# No maximum: a server compares bounds as floats, and the largest int64 wraps round to the smallest.
+Integer = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+Count = Annotated[Integer, Field(ge=0)]
 Timestamp = Annotated[
     str,
     AfterValidator(_rfc3339),

@@ -16,6 +16,7 @@ from perdure.resources.base import (
     Count,
     Digest,
     Duration,
+    Integer,
     Json,
     JsonObject,
     Rule,
@@ -198,7 +199,7 @@ class ErrorStatus(StatusModel):
         description="What happened, for people.",
         json_schema_extra=_NULLABLE,  # type: ignore[arg-type]
     )
-    code: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = Field(
+    code: Integer | None = Field(
         default=None,
         description="The HTTP or exit code, if there is one.",
         json_schema_extra=_NULLABLE,  # type: ignore[arg-type]

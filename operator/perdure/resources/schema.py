@@ -128,6 +128,6 @@ def _sized(schema: Schema, path: str) -> Schema:
     is_map = kind == "object" and "properties" not in schema
     if is_map and "maxProperties" not in schema:
         raise NotStructuralError(f"{path}: a map needs a maximum number of keys")
-    if kind in ("integer", "number") and "maximum" not in schema:
-        raise NotStructuralError(f"{path}: a number needs a maximum")
+    if kind in ("integer", "number") and not ({"maximum", "format"} & schema.keys()):
+        raise NotStructuralError(f"{path}: a number needs a maximum or a format")
     return schema
