@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from perdure.engine.events import (
     ActivityClaimed,
@@ -37,15 +38,15 @@ def facts_in_order(run: Run) -> Iterator[Fact]:
     """Yield the facts of this turn; each looks at the state only when it is taken."""
     yield _control
     for answer in sorted(run.facts.answers, key=lambda a: a.scheduled_id):
-        yield lambda run, answer=answer: take_answer(run, answer)
+        yield partial(take_answer, answer=answer)
     for event in run.facts.events:
-        yield lambda run, event=event: take_event(run, event)
+        yield partial(take_event, event=event)
     if run.state.is_suspended:
         return
     while not run.facts.holds_timers and (timer := _due(run)) is not None:
-        yield lambda run, timer=timer: fire(run, timer)
+        yield partial(fire, timer=timer)
     for scheduled_id in sorted(run.state.activities):
-        yield lambda run, scheduled_id=scheduled_id: take_over(run, scheduled_id)
+        yield partial(take_over, scheduled_id=scheduled_id)
 
 
 def _control(run: Run) -> None:

@@ -1,0 +1,113 @@
+"""From the spec of a WorkflowDefinition to something that runs: shape, checks, program.
+
+The one place where `resources` (shapes) and `language` (meaning) meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perdure.engine.events import Revision
+from perdure.engine.faults import Fault
+from perdure.engine.values import Json, JsonObject, canonical, normalise, sha256
+from perdure.errors import InvalidDefinitionError
+from perdure.language.checker import check
+from perdure.language.flow import FlowOrchestrator
+from perdure.resources.conditions import Summary, definition_conditions
+from perdure.resources.validate import shape_faults
+
+MAX_FAULTS = 100
+REVISION_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """What a definition's spec comes to: faults, or an orchestrator."""
+
+    digest: str
+    faults: tuple[Fault, ...]
+    orchestrator: FlowOrchestrator | None
+
+
+def review(spec: JsonObject) -> Reviewed:
+    """Check a definition's spec completely: every fault at once, each with its place."""
+    digest = spec_digest(spec)
+    faults = list(shape_faults(spec, "WorkflowDefinition"))
+    program, more = check(spec)
+    shown = {fault.path for fault in faults}
+    faults += [fault for fault in more if fault.path not in shown]
+    if faults or program is None:
+        return Reviewed(digest=digest, faults=tuple(faults[:MAX_FAULTS]), orchestrator=None)
+    return Reviewed(digest=digest, faults=(), orchestrator=FlowOrchestrator(program))
+
+
+def spec_digest(spec: JsonObject) -> str:
+    """Return the digest that pins a spec: of its canonical bytes."""
+    return sha256(canonical(normalise(spec, "spec")))
+
+
+def revision_name(definition: str, digest: str) -> str:
+    """Return the name of the ControllerRevision of a spec."""
+    return f"{definition}-{digest[:REVISION_DIGITS]}"
+
+
+def compile_spec(spec: JsonObject) -> FlowOrchestrator:
+    """Return the orchestrator of a spec that was checked before.
+
+    Raises InvalidDefinitionError with the first fault: the spec was written by a newer version,
+    or was damaged.
+    """
+    reviewed = review(spec)
+    if reviewed.orchestrator is None:
+        raise InvalidDefinitionError(reviewed.faults[0].render())
+    return reviewed.orchestrator
+
+
+def definition_status(
+    body: JsonObject, faults: tuple[Fault, ...], revision: Revision | None, now: datetime
+) -> JsonObject:
+    """Return the status a definition ought to show: Ready or not, every fault, its revision."""
+    meta, status = body["metadata"], body.get("status")
+    assert isinstance(meta, dict), "a definition without metadata"
+    before = status.get("conditions") if isinstance(status, dict) else None
+    generation = meta["generation"]
+    assert isinstance(generation, int), "a definition without generation"
+    summary = Summary(
+        phase="",
+        message=_verdict(faults),
+        generation=generation,
+        now=now,
+        previous=[c for c in before if isinstance(c, dict)] if isinstance(before, list) else [],
+    )
+    conditions: list[Json] = [
+        condition.to_json()
+        for condition in definition_conditions(summary, is_ready=revision is not None)
+    ]
+    shown: JsonObject = {"observedGeneration": generation, "conditions": conditions}
+    if revision is not None:
+        shown["revision"] = {"name": revision.name, "digest": revision.digest}
+    if faults:
+        shown["faults"] = [_fault_json(fault) for fault in faults]
+    return shown
+
+
+MAX_VERDICT = 4000
+
+
+def _verdict(faults: tuple[Fault, ...]) -> str:
+    """Return the condition's message: the first faults with their places and carets."""
+    if not faults:
+        return "checked; instances may start"
+    number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    text = f"{number}:\n" + "\n".join(fault.render() for fault in faults)
+    return text if len(text) <= MAX_VERDICT else text[: MAX_VERDICT - 1] + "…"
+
+
+def _fault_json(fault: Fault) -> JsonObject:
+    shown: JsonObject = {"path": fault.path, "message": fault.message}
+    if fault.column is not None:
+        shown["column"] = fault.column
+    if fault.hint is not None:
+        shown["hint"] = fault.hint
+    return shown

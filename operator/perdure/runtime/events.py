@@ -1,0 +1,165 @@
+"""The desk for WorkflowEvents: what waits for whom, and what becomes of each object.
+
+Nobody writes to a WorkflowEvent before it is consumed. Taken: deleted after the commit that took
+it (or, with a time to live, marked `Taken` and deleted later). Refused: marked with the reason,
+deleted after a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from perdure.engine.values import JsonObject
+from perdure.errors import (
+    ObjectConflictError,
+    ObjectNotFoundError,
+    ObjectRejectedError,
+    PerdureError,
+)
+from perdure.ports import WORKFLOW_EVENTS, Clock, InstanceKey, Meter, Objects, Snapshot
+from perdure.runtime.inbox import EventObject, Inbox, parse_event
+
+logger = logging.getLogger(__name__)
+
+KEPT_UNANSWERED = timedelta(hours=24)
+KEPT_REFUSED = timedelta(hours=24)
+
+
+class EventDesk:
+    """Keeps the inbox of event objects and carries out their clean-up in the background.
+
+    Clean-up is level-triggered: what fails is seen again by the sweep, because the object is
+    still there.
+    """
+
+    def __init__(
+        self, objects: Objects, clock: Clock, meter: Meter, *, time_to_live: timedelta
+    ) -> None:
+        self.inbox = Inbox()
+        self._objects = objects
+        self._clock = clock
+        self._meter = meter
+        self._time_to_live = time_to_live
+        self._busy: dict[str, asyncio.Task[None]] = {}
+
+    def waiting(self, key: InstanceKey) -> list[EventObject]:
+        """Return what waits for the instance, oldest first."""
+        return self.inbox.for_instance(key)
+
+    def has_news(self, base: Snapshot) -> bool:
+        """Return whether something waits that the instance has not taken."""
+        return any(e.event_id not in base.state.taken for e in self.waiting(base.key))
+
+    def taken(self, base: Snapshot) -> list[EventObject]:
+        """Return the event objects whose id the instance has taken."""
+        return [e for e in self.waiting(base.key) if e.event_id in base.state.taken]
+
+    async def refresh(self, key: InstanceKey) -> None:
+        """List the instance's events with a quorum. Raises TransientError and its kin."""
+        found = await self._objects.list(
+            WORKFLOW_EVENTS, key.namespace, fields=f"spec.instance={key.name}"
+        )
+        self.inbox.replace(key.namespace, key.name, [parse_event(body) for body in found])
+
+    def consumed(self, events: Iterable[EventObject]) -> None:
+        """Clean up after events whose taking is committed."""
+        for event in events:
+            self._meter.count("events_received_total", door="Object")
+            if self._time_to_live > timedelta(0):
+                self._begin(event, self._mark(event, "Taken", "Taken", "taken by its instance"))
+            else:
+                self._begin(event, self._delete(event))
+
+    def refused(self, refusals: Iterable[tuple[EventObject, str, str]]) -> None:
+        """Mark events that cannot be taken."""
+        for event, reason, message in refusals:
+            self._begin(event, self._mark(event, "Refused", reason, message))
+
+    def refuse_ended(self, base: Snapshot) -> None:
+        """Refuse what came after the end."""
+        text = f'WorkflowInstance "{base.key.name}" has ended; start a new one'
+        late = [e for e in self.waiting(base.key) if e.event_id not in base.state.taken]
+        self.refused([(event, "Ended", text) for event in late])
+
+    def sweep(self, living: dict[tuple[str, str], str]) -> None:
+        """Answer what nobody will take: `living` maps (namespace, name) to the uid there."""
+        now = self._clock.now()
+        for event in self.inbox.everything():
+            if event.answer is not None:
+                self._expire(event, now)
+                continue
+            uid = living.get((event.namespace, event.instance))
+            reason = self._hopeless(event, uid, now)
+            if reason is not None:
+                self.refused([(event, *reason)])
+
+    def _hopeless(
+        self, event: EventObject, uid: str | None, now: datetime
+    ) -> tuple[str, str] | None:
+        if event.instance_uid is not None and event.instance_uid != uid:
+            return "InstanceGone", f"the instance with uid {event.instance_uid} is gone"
+        if uid is None and now - event.created_at > KEPT_UNANSWERED:
+            text = f'no WorkflowInstance "{event.instance}" appeared within 24 hours'
+            return "NoInstance", text
+        return None
+
+    def _expire(self, event: EventObject, now: datetime) -> None:
+        """Delete an answered event when it has been shown long enough."""
+        kept = self._time_to_live if event.answer == "Taken" else KEPT_REFUSED
+        if event.answered_at is not None and now - event.answered_at > kept:
+            self._begin(event, self._delete(event))
+
+    def _begin(self, event: EventObject, work: Coroutine[None, None, None]) -> None:
+        if event.uid in self._busy:
+            work.close()
+            return
+        task = asyncio.create_task(self._guarded(event, work))
+        self._busy[event.uid] = task
+        task.add_done_callback(lambda _: self._busy.pop(event.uid, None))
+
+    async def _guarded(self, event: EventObject, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except (ObjectNotFoundError, ObjectConflictError, ObjectRejectedError):
+            return  # somebody else was faster, or it changed: the sweep looks again
+        except PerdureError as error:
+            logger.info(
+                "Cleaning up after a WorkflowEvent failed; it is tried again",
+                extra={
+                    "namespace": event.namespace,
+                    "event": event.object_name,
+                    "error": str(error),
+                },
+            )
+
+    async def _delete(self, event: EventObject) -> None:
+        await self._objects.delete(
+            WORKFLOW_EVENTS, event.namespace, event.object_name, uid=event.uid
+        )
+        self.inbox.drop(event.uid)
+
+    async def _mark(self, event: EventObject, kind: str, reason: str, message: str) -> None:
+        now = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        condition: JsonObject = {
+            "type": kind,
+            "status": "True",
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": now,
+        }
+        operations: Sequence[JsonObject] = [
+            {"op": "test", "path": "/metadata/uid", "value": event.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": str(event.version)},
+            {"op": "add", "path": "/status", "value": {"conditions": [condition]}},
+        ]
+        body = await self._objects.patch(
+            WORKFLOW_EVENTS, event.namespace, event.object_name, operations, subresource="status"
+        )
+        self.inbox.put(parse_event(body))
+
+    async def drain(self) -> None:
+        """Wait for the clean-up that has begun."""
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)

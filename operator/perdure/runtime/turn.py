@@ -1,0 +1,384 @@
+"""One turn of one instance: load, gather facts, decide, commit, reconcile what is in flight.
+
+The laws (docs/architecture.md#the-turn): nothing leaves the process before the event that intends
+it is committed; after a conflict the decision is dropped and made anew; an unknown outcome is
+resolved by reading; a cached copy is a hint, the commit is the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol, assert_never
+
+from perdure.engine.events import (
+    Door,
+    Ending,
+    Failure,
+    HistoryEvent,
+    InstanceEnded,
+    Purpose,
+    TimerFired,
+)
+from perdure.engine.external import refusal_of
+from perdure.engine.fold import replay
+from perdure.engine.orchestrator import ExternalEvent, Facts, Orchestrator
+from perdure.engine.recorder import MAX_EVENTS, Recorder
+from perdure.engine.state import State
+from perdure.engine.work import next_wake
+from perdure.ports import (
+    Clock,
+    Committed,
+    Conflict,
+    Gone,
+    HistoryStore,
+    InstanceKey,
+    Observed,
+    Presence,
+    Rejected,
+    Snapshot,
+    Throttled,
+    Turn,
+    Unknown,
+)
+from perdure.runtime.calls import Calls
+from perdure.runtime.events import EventDesk
+from perdure.runtime.inbox import EventObject
+from perdure.runtime.revisions import Accepted, NotYet, Revisions
+
+PAUSE = timedelta(seconds=1)
+"""How soon to ask again while the Lease is late or the clock is not trusted."""
+MAX_ROUNDS = 50
+"""A turn that is still going on after so many commits goes to the end of the queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """How an instance stands when its turn is over.
+
+    `again` asks for another turn at once; `retry_in` for one after so many seconds. A finished,
+    gone or waiting instance asks for neither. `wake_at` is when its next timer comes due.
+    """
+
+    snapshot: Snapshot | None = None
+    wake_at: datetime | None = None
+    again: bool = False
+    retry_in: float | None = None
+    is_gone: bool = False
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decision:
+    """What one round decided, and what has to follow its commit."""
+
+    turn: Turn
+    wake_at: datetime | None
+    consumed: tuple[EventObject, ...]
+    refused: tuple[tuple[EventObject, str, str], ...]
+    accepted: Accepted | None = None
+
+
+class Turns:
+    """Runs turns. Holds no state of instances: that is in the store, the desk and the calls."""
+
+    def __init__(
+        self,
+        store: HistoryStore,
+        revisions: Revisions,
+        desk: EventDesk,
+        calls: Calls,
+        presence: Presence,
+        clock: Clock,
+        budget: Budget,
+    ) -> None:
+        self._store = store
+        self._revisions = revisions
+        self._desk = desk
+        self._calls = calls
+        self._presence = presence
+        self._clock = clock
+        self._budget = budget
+
+    async def run(self, key: InstanceKey) -> Rest:
+        """Take the instance as far as it goes without waiting.
+
+        Raises what the store's `load` and the revisions raise: the caller backs off or stalls.
+        """
+        base = await self._store.load(key)
+        for _ in range(MAX_ROUNDS):
+            if base is None:
+                return await self._gone(key)
+            if base.is_deleting or base.state.ended is not None:
+                return await self._over(base)
+            step = await self._round(base)
+            if isinstance(step, Rest):
+                return step
+            base = step
+        return Rest(snapshot=base, again=True)
+
+    async def _round(self, base: Snapshot) -> Snapshot | Rest:
+        """Decide and commit once; the snapshot to go on from, or how the instance rests."""
+        decision = await self._decide(base)
+        if _ends_a_wait(base.state, decision.turn.events):
+            fresh = await self._look_again(base.key)
+            if fresh is None or fresh.version != base.version or self._desk.has_news(fresh):
+                if fresh is None or fresh.state.ended is not None:
+                    return Rest(again=True)
+                base = fresh
+                decision = await self._decide(base)
+        if _is_idle(base, decision.turn):
+            return await self._settle_down(base, decision)
+        return await self._commit(base, decision)
+
+    async def _look_again(self, key: InstanceKey) -> Snapshot | None:
+        """Read instance and events with a quorum: an approval sent in time wins."""
+        await self._desk.refresh(key)
+        return await self._store.load(key, fresh=True)
+
+    # --- gathering and deciding -------------------------------------------------------------
+
+    async def _decide(self, base: Snapshot) -> _Decision:
+        if base.state.revision is not None:
+            orchestrator = await self._revisions.load(base.key.namespace, base.state.revision)
+            return self._advance(base, orchestrator, None)
+        if base.controls.terminate is not None:
+            return self._advance(base, _NothingStarted(), None)
+        waiting = self._start_later(base)
+        if waiting is None:
+            answer = await self._revisions.accept(base)
+            if isinstance(answer, Accepted):
+                return self._advance(base, answer.orchestrator, answer)
+            waiting = answer
+        return self._pending(base, waiting)
+
+    def _start_later(self, base: Snapshot) -> NotYet | None:
+        start_at = base.controls.start_at
+        if start_at is not None and start_at > self._clock.now():
+            return NotYet("StartsLater", f"starts at {start_at.isoformat()}")
+        refusal = self._budget.refusal(base.key.namespace)
+        return None if refusal is None else NotYet("StorageBudget", refusal)
+
+    def _pending(self, base: Snapshot, waiting: NotYet) -> _Decision:
+        observed = Observed(pending=(waiting.reason, waiting.message))
+        wake_at = base.controls.start_at if waiting.reason == "StartsLater" else None
+        return self._decision(base, (), base.state, observed, wake_at=wake_at)
+
+    def _advance(
+        self, base: Snapshot, orchestrator: Orchestrator, accepted: Accepted | None
+    ) -> _Decision:
+        commit_id = self._clock.token()
+        objects = self._desk.waiting(base.key)
+        facts = self._facts(base, commit_id, objects, accepted)
+        events = orchestrator.advance(base.state, facts, self._clock.now())
+        if events:
+            events[0] = _stamped(events[0], commit_id)
+        state = replay(base.state, events)
+        consumed = tuple(o for o in objects if o.event_id in state.taken)
+        refused = tuple(_refusals(base.state, objects))
+        return self._decision(
+            base,
+            tuple(events),
+            state,
+            Observed(),
+            commit_id=commit_id,
+            consumed=consumed,
+            refused=refused,
+            accepted=accepted,
+        )
+
+    def _facts(
+        self,
+        base: Snapshot,
+        commit_id: str,
+        objects: Sequence[EventObject],
+        accepted: Accepted | None,
+    ) -> Facts:
+        controls, state = base.controls, base.state
+        claimants = {a.claim.incarnation for a in state.activities.values()}
+        return Facts(
+            incarnation=self._presence.incarnation,
+            commit_id=commit_id,
+            acceptance=None if accepted is None else accepted.acceptance,
+            is_suspended=controls.is_suspended,
+            suspend_reason=controls.suspend_reason,
+            terminate=controls.terminate,
+            answers=self._calls.answers(base.key.uid),
+            events=(*_spec_events(base), *(o.as_fact() for o in objects if o.fault is None)),
+            dead=frozenset(i for i in claimants if self._presence.is_dead(i)),
+            holds_timers=not self._clock.is_trusted(),
+            is_settled=state.ending is not None and self._calls.is_settled(base.key.uid),
+        )
+
+    def _decision(
+        self,
+        base: Snapshot,
+        events: tuple[HistoryEvent, ...],
+        state: State,
+        observed: Observed,
+        *,
+        commit_id: str | None = None,
+        wake_at: datetime | None = None,
+        consumed: tuple[EventObject, ...] = (),
+        refused: tuple[tuple[EventObject, str, str], ...] = (),
+        accepted: Accepted | None = None,
+    ) -> _Decision:
+        turn = Turn(
+            base=base,
+            commit_id=commit_id or self._clock.token(),
+            events=events,
+            state=state,
+            observed=observed,
+        )
+        wake_at = next_wake(state) or wake_at
+        return _Decision(
+            turn=turn, wake_at=wake_at, consumed=consumed, refused=refused, accepted=accepted
+        )
+
+    # --- committing and what follows ----------------------------------------------------------
+
+    async def _commit(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
+        (outcome,) = await self._store.commit([decision.turn])
+        match outcome:
+            case Committed(snapshot=snapshot):
+                return await self._committed(snapshot, decision)
+            case Conflict():
+                fresh = await self._store.load(base.key, fresh=True)
+                return Rest(is_gone=True) if fresh is None else fresh
+            case Unknown():
+                self._store.forget(base.key)
+                return Rest(again=True, retry_in=1.0)
+            case Throttled(retry_after=seconds):
+                return Rest(snapshot=base, retry_in=seconds)
+            case Gone():
+                return await self._gone(base.key)
+            case Rejected(message=message):
+                raise RejectedTurnError(message)
+            case _:
+                assert_never(outcome)
+
+    async def _committed(self, snapshot: Snapshot, decision: _Decision) -> Snapshot | Rest:
+        if decision.accepted is not None:
+            await self._revisions.ensure(
+                snapshot.key.namespace, snapshot.controls.definition, decision.accepted.spec
+            )
+        started = await self._follow(snapshot, decision)
+        if snapshot.state.ended is not None or len(decision.turn.events) >= MAX_EVENTS:
+            return snapshot
+        if snapshot.state.ending is not None:
+            await self._calls.abort(snapshot.key.uid)
+            return snapshot
+        if snapshot.generation != snapshot.observed_generation:
+            return snapshot
+        return self._rest(snapshot, decision.wake_at, started=started)
+
+    async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:
+        """Reconcile the calls first, then tidy up the events that were consumed."""
+        started = self._calls.reconcile(snapshot.key, snapshot.state)
+        for activity in snapshot.state.activities.values():
+            if activity.claim.incarnation != self._presence.incarnation:
+                self._presence.watch(activity.claim.incarnation)
+        self._desk.consumed(decision.consumed)
+        self._desk.refused(decision.refused)
+        return started
+
+    async def _settle_down(self, base: Snapshot, decision: _Decision) -> Rest:
+        """Nothing to commit: make sure that what ought to be in flight is."""
+        started = await self._follow(base, decision)
+        return self._rest(base, decision.wake_at, started=started)
+
+    def _rest(self, snapshot: Snapshot, wake_at: datetime | None, *, started: bool) -> Rest:
+        if not self._clock.is_trusted() and wake_at is not None:
+            wake_at = max(wake_at, self._clock.now() + PAUSE)
+        retry_in = None if started else PAUSE.total_seconds()
+        return Rest(snapshot=snapshot, wake_at=wake_at, retry_in=retry_in)
+
+    async def _over(self, base: Snapshot) -> Rest:
+        """The instance has ended or is being deleted: nothing is in flight any more."""
+        await self._calls.abort(base.key.uid)
+        if base.state.ended is not None:
+            self._desk.consumed(self._desk.taken(base))
+            self._desk.refuse_ended(base)
+        ended_cleanly = base.is_deleting or base.generation == base.observed_generation
+        if ended_cleanly or base.state.ended is None:
+            return Rest(snapshot=base)
+        turn = self._decision(base, (), base.state, base.observed).turn
+        (outcome,) = await self._store.commit([turn])
+        if isinstance(outcome, Throttled):
+            return Rest(snapshot=base, retry_in=outcome.retry_after)
+        if isinstance(outcome, Conflict | Unknown):
+            self._store.forget(base.key)
+            return Rest(again=True, retry_in=0.2)
+        return Rest(snapshot=base)
+
+    async def _gone(self, key: InstanceKey) -> Rest:
+        await self._calls.abort(key.uid)
+        return Rest(is_gone=True)
+
+
+class RejectedTurnError(Exception):
+    """The API server will not store this turn; the instance stalls until something changes."""
+
+
+class Budget(Protocol):
+    """Whether a namespace has room for another instance."""
+
+    def refusal(self, namespace: str) -> str | None:
+        """Return why no instance may start in the namespace now, None when one may."""
+        ...
+
+
+class _NothingStarted:
+    """Decides for an instance that is terminated before it has a recipe."""
+
+    def advance(self, state: State, facts: Facts, now: datetime) -> list[HistoryEvent]:
+        recorder = Recorder(state, now)
+        reason = facts.terminate or "terminated by its user"
+        error = Failure(type="Terminated", message=reason)
+        recorder.add(InstanceEnded(ending=Ending.TERMINATED, error=error))
+        return recorder.events
+
+
+def _spec_events(base: Snapshot) -> list[ExternalEvent]:
+    return [
+        ExternalEvent(id=event.id, name=event.name, data=event.data, door=Door.SPEC)
+        for event in base.controls.events
+        if event.id not in base.state.taken
+    ]
+
+
+def _refusals(state: State, objects: Sequence[EventObject]) -> list[tuple[EventObject, str, str]]:
+    """Return the event objects that cannot be taken: (object, reason, message)."""
+    refused = []
+    for event in objects:
+        if event.event_id in state.taken:
+            continue
+        reason = ("TooLarge", event.fault) if event.fault else refusal_of(state, event.data)
+        if reason is not None:
+            refused.append((event, *reason))
+    return refused
+
+
+def _stamped(event: HistoryEvent, commit_id: str) -> HistoryEvent:
+    return replace(event, commit_id=commit_id)
+
+
+def _is_idle(base: Snapshot, turn: Turn) -> bool:
+    """Return whether there is nothing to write."""
+    return (
+        not turn.events
+        and turn.observed == base.observed
+        and base.generation == base.observed_generation
+    )
+
+
+def _ends_a_wait(state: State, events: Sequence[HistoryEvent]) -> bool:
+    """Return whether a time-out ends a wait for an event: then look once more before deciding."""
+    if not state.waits:
+        return False
+    for event in events:
+        timer = state.timers.get(event.timer_id) if isinstance(event, TimerFired) else None
+        if timer is not None and timer.purpose in (Purpose.STEP_TIMEOUT, Purpose.INSTANCE_TIMEOUT):
+            return True
+    return False
