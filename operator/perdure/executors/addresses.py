@@ -104,11 +104,14 @@ def refusal(address: Address, named: Sequence[Network], never: Iterable[Address]
     forbidden = frozenset(never)
     for form in all_forms(address):
         if form in forbidden:
-            return f"{address} is the API server's address"
+            return f"{address} is the API server's address, which is never called"
         block = special_block(form)
         if block is not None and not _is_named(form, named, block[0]):
             inside = "" if form == address else f" (leads to {form})"
-            return f"{address}{inside} is a {block[1]} address"
+            return (
+                f"{address}{inside} is a {block[1]} address, "
+                f"which --http-allow of the operator does not name"
+            )
     return None
 
 

@@ -119,6 +119,8 @@ def _network_entry(text: str) -> NetworkEntry:
 
 
 def _host_entry(text: str) -> HostEntry | NetworkEntry:
+    if "%" in text:
+        raise ValueError("zone ids are refused")
     if text.count(":") > 1 and not text.startswith("["):
         return NetworkEntry(ipaddress.ip_network(ipaddress.IPv6Address(text)))
     host, port = parse_authority(text.removeprefix("*."))
