@@ -6,6 +6,7 @@ turned into a sentence about the user's own names; an unknown one into a general
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -167,7 +168,10 @@ class Explainer:
         self._source = source
         self._names = names
         self._records = records
-        self._tokens = [one for one in tokens_of(source) if one.kind is not Kind.COMMENT]
+
+    @functools.cached_property
+    def _tokens(self) -> list[Token]:
+        return [one for one in tokens_of(self._source) if one.kind is not Kind.COMMENT]
 
     def faults(self, report: str) -> list[ExpressionFault]:
         """Return what the library's report says, in the order of the source, each once."""
@@ -298,6 +302,11 @@ class Explainer:
             return ExpressionFault(f'"{name}" is not called like this', at + 1, _USAGE.get(name))
         if _BAD_NUMBER.match(text):
             return ExpressionFault("this number is beyond 64 bits", at + 1)
+        if text.startswith("Invalid string literal: String must end"):
+            # The library cannot read r'\\', although CEL allows it.
+            return ExpressionFault(
+                "a raw text cannot end in a \\", at + 1, "leave the r out, write \\\\"
+            )
         if text.startswith("Invalid string literal"):
             return ExpressionFault(_BAD_TEXT, at + 1, _BAD_TEXT_HINT)
         return ExpressionFault("this part of the expression is not valid", at + 1)
@@ -495,25 +504,39 @@ _RUN_TEXTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     for pattern, text in (
         (r"Iteration budget exceeded", "the expression goes through more than 10,000 items"),
         (
-            r"integer overflow|int64 overflow|overflow|out of range|range error|too large",
-            "a number or time is out of range",
+            r"Non-CEL value type .*(?:datetime|timedelta)",
+            "this function gives no times or durations back; write string(…) around them",
         ),
+        (r"clause|^INVALID_ARGUMENT: index \d+ out of range", "format does not go with its values"),
+        (r"precision specifier", "format writes at most 1,000 digits"),
+        (r"charAt\(|substring\(|index out of range", "a position is outside of the text"),
+        (r"negative shift", "a shift takes 0 or more"),
+        (r"duplicate key in map", "a map has the same property twice"),
+        (r"Invalid map key type", "the names of a map's properties are text"),
+        (r"Invalid container type", "an item is asked of a value that has none"),
+        (r"SELECT to non-message", "a property is asked of a value that has none"),
+        (r"overflow|out of range|out of \w+ range", "a number or time is out of range"),
         (r"divide by zero|division by zero|modulus by zero", "division by zero"),
-        (r"invalid regular expression", "the pattern is not a regular expression"),
+        (r"regular expression", "the pattern is not a regular expression"),
+        (r"base64", "this text is not base64"),
+        (r"UTF-8", "these bytes are no text"),
+        (r"[Tt]ime ?zone", "there is no such time zone; they look like Europe/Berlin or +02:00"),
         (
-            r"String to Timestamp|[Tt]imestamp",
+            r"String to Timestamp",
             "this text is not a time; times look like 2026-12-01T00:00:00Z",
         ),
         (
-            r"String to Duration|[Dd]uration",
+            r"String to Duration",
             "this text is not a duration; durations look like 1h30m or 90s",
         ),
-        (r"[Cc]annot convert|conversion|parse", "a value cannot be converted"),
-        (r"SELECT to non-message", "a property is asked of a value that has none"),
-        (
-            r"optional.none\(\) dereference",
-            "value() is asked of an optional value that is not there",
-        ),
+        (r"[Cc]annot convert|conversion", "a value cannot be converted"),
+        (r"optional.none\(\) deref", "value() is asked of an optional value that is not there"),
+        (r"<jump_condition>|found : _\?_:_", "the condition before ? is not a boolean"),
+        (r"<iter_range>", "a value that is neither list nor map cannot be gone through"),
+        (r"found : _&&_", "both sides of && must be booleans"),
+        (r"found : _\|\|_", "both sides of || must be booleans"),
+        (r"found : !_", "! takes a boolean"),
+        (r"found : _\??\[?_\]|found : _\?\._", "a property is asked of a value that has none"),
     )
 )
 
@@ -532,7 +555,8 @@ def run_time_text(report: str, records: Mapping[str, Record]) -> str:
         return f'"{match[1]}" has no value here'
     if match := re.search(r"Integer value '(-?\d+)' out of range", report):
         return "an integer is beyond 64 bits"
-    if match := _OVERLOADS_AT_RUN.search(report):
+    match = _OVERLOADS_AT_RUN.search(report)
+    if match and not match[1].startswith(("_?._", "_[_]", "_[?_]")):
         call = _RUN_CALL.match(match[1])
         if call:
             types = [call["target"]] if call["target"] is not None else []

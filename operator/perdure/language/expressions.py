@@ -170,6 +170,8 @@ def compile_expression(source: str, scope: Scope, *, result: Type = Dyn) -> Expr
 
 
 def _comment_fault(source: str) -> ExpressionFault | None:
+    if "//" not in source:
+        return None
     for token in tokens_of(source):
         if token.kind is Kind.COMMENT and not token.text.endswith("\n"):
             return ExpressionFault(
@@ -284,6 +286,7 @@ def _checked(source: str, scope: Scope, messages: Messages, explain: Explainer) 
         checked = _check_environment(scope, messages, lenient=False).compile(source)
     except RuntimeError as error:
         report = str(error)
+        assert "ALREADY_EXISTS" not in report, "the names of a scope are no words of CEL"
         if "overload for '_?_:_'" not in report:
             raise ExpressionErrors(source, explain.faults(report)) from None
         # The library wants branches of one type; JSON has no such wish (`c ? {…} : null`).
@@ -561,7 +564,8 @@ class _Reader:
             return [self.read(item) for item in value]
         elif kind is dict:
             self._count(2)
-            return {self._key(key): self.read(item) for key, item in value.items()}
+            # The library keeps maps in no order, another one in every process.
+            return {self._key(key): self.read(value[key]) for key in sorted(value, key=str)}
         else:
             self._count(5)
             return _scalar(value)
@@ -569,7 +573,7 @@ class _Reader:
 
     def _key(self, key: Any) -> str:
         if isinstance(key, bool):
-            key = "true" if key else "false"
+            raise EvaluationError("the names of a map's properties are text")
         text = str(key)
         self._count(len(text) + 4)
         return text

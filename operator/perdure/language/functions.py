@@ -82,16 +82,11 @@ def _range(*bounds: int) -> list[int]:
 
 
 def _sum(items: Sequence[object]) -> object:
-    total: int | float | datetime.timedelta = 0
+    total: int | float = 0
     for item in items:
-        if isinstance(item, datetime.timedelta):
-            total = item if total == 0 else total + item  # type: ignore[operator]  # checked below
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            if isinstance(total, datetime.timedelta):
-                raise FunctionFault("sum adds numbers, or durations, but not both")
-            total += item
-        else:
+        if isinstance(item, bool) or not isinstance(item, int | float):
             raise FunctionFault(f"sum adds numbers, but the list holds {_kind(item)}")
+        total += item
     if isinstance(total, int) and total not in INT64:
         raise FunctionFault("the sum is beyond 64 bits")
     return total
@@ -137,10 +132,7 @@ def _rank(item: object) -> str | None:
         return "bool"
     if isinstance(item, int | float):
         return "number"
-    for kind in (str, datetime.datetime, datetime.timedelta):
-        if isinstance(item, kind):
-            return kind.__name__
-    return None
+    return "text" if isinstance(item, str) else None
 
 
 def _comparable(item: object) -> object:
@@ -157,7 +149,15 @@ def _comparable(item: object) -> object:
 
 
 def _kind(item: object) -> str:
-    names = {bool: "a boolean", str: "text", type(None): "null", dict: "a map", list: "a list"}
+    names = {
+        bool: "a boolean",
+        str: "text",
+        type(None): "null",
+        dict: "a map",
+        list: "a list",
+        datetime.datetime: "a time",
+        datetime.timedelta: "a duration",
+    }
     return names.get(type(item), "a number" if isinstance(item, int | float) else "such a value")
 
 

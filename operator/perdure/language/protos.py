@@ -63,7 +63,7 @@ class _Builder:
         self.file = descriptor_pb2.FileDescriptorProto(
             name="perdure/record.proto",
             package=_PACKAGE,
-            syntax="proto3",
+            syntax="proto2",  # where names that differ in underscores or case may live together
             dependency=[file.name for file in _WELL_KNOWN_FILES],
         )
         self.records: dict[str, Record] = {}
@@ -87,7 +87,6 @@ class _Builder:
     def _add(
         self, message: descriptor_pb2.DescriptorProto, name: str, number: int, type_: Type
     ) -> None:
-        # proto3 refuses two names whose JSON forms are alike, so each has its own.
         field = message.field.add(
             name=name, number=number, json_name=f"f{number}", label=_Field.LABEL_OPTIONAL
         )
@@ -220,9 +219,13 @@ def _tree_pool() -> descriptor_pool.DescriptorPool:
     )
     for name, fields in _SYNTAX.items():
         message = file.message_type.add(name=name)
+        if name == "Expr":
+            message.oneof_decl.add(name="kind")
         for field_name, (number, kind) in fields.items():
             label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
             field = message.field.add(name=field_name, number=number, label=label)
+            if name == "Expr" and field_name != "id":
+                field.oneof_index = 0
             bare = kind.rstrip("*?")
             if bare in _SCALARS:
                 field.type = _SCALARS[bare]
@@ -342,12 +345,9 @@ def children_of(node: Any) -> Iterator[Any]:
             return
 
 
-_KINDS = tuple(name for name in _SYNTAX["Expr"] if name != "id")
-
-
 def kind_of(node: Any) -> str:
     """Return which of `const_expr`, `ident_expr`, … this node is."""
-    return next((kind for kind in _KINDS if node.HasField(kind)), "")
+    return node.WhichOneof("kind") or ""
 
 
 def descend(node: Any) -> Iterator[Any]:

@@ -266,7 +266,7 @@ def _value(expression: Expression, bindings: Mapping[str, Json], path: str) -> J
 def _text(value: Json) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _within_bounds(text: str, path: str) -> str:
