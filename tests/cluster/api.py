@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from tests.cluster.connection import api_error
+from tests.cluster.connection import APPLY, api_error
 from tests.cluster.errors import ApiError, ClusterError
 from tests.cluster.waiting import POLL_SECONDS
 
-APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+
+__all__ = ["APPLY", "JSON_PATCH", "MERGE_PATCH", "Api", "Object", "Objects"]
 
 Object = dict[str, Any]
 Objects = list[Object]

@@ -9,10 +9,11 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tests.cluster.api import Api
 from tests.cluster.audit import AuditLog
 from tests.cluster.certificates import Authority, write_signing_key
@@ -26,7 +27,7 @@ from tests.cluster.components import (
     command,
 )
 from tests.cluster.connection import Connection, client_tls, server_tls
-from tests.cluster.errors import ApiError, ClusterError
+from tests.cluster.errors import ClusterError
 from tests.cluster.identities import (
     CONTROLLER_MANAGER,
     IDENTITIES,
@@ -45,6 +46,8 @@ ROOT = Path(__file__).parents[2]
 CLUSTERS = ROOT / "build" / "cluster"
 CRDS = ROOT / "crds"
 RBAC = Path(__file__).with_name("rbac.yaml")
+
+CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 START_SECONDS = 60.0  # a start takes about 4 s; this much on a machine that does other work
 PORT_ATTEMPTS = 3  # a free port may be taken before our program binds it
@@ -188,11 +191,12 @@ class Cluster:
 
     def apply_crds(self, directory: Path = CRDS) -> None:
         """Apply every CRD of a directory and wait until the API server serves them."""
-        if not list(directory.glob("*.yaml")):
-            return
-        arguments = ("--server-side", "--force-conflicts", "-f", str(directory))
-        applied = self.kubectl("apply", *arguments, "-o", "name").stdout.split()
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *applied)
+        crds = [yaml.safe_load(path.read_text()) for path in sorted(directory.glob("*.yaml"))]
+        for crd in crds:
+            self.connection.apply(f"{CRD_PATH}/{crd['metadata']['name']}", crd)
+        for crd in crds:
+            served = served_path(crd)
+            wait_for(partial(self.connection.answers, served), f"GET {served}", START_SECONDS)
 
     def create_namespace(self, name: str) -> None:
         """Create a namespace in which `user` may edit workflows, ready to take pods."""
@@ -274,9 +278,9 @@ class Cluster:
     def _choose_ports(self) -> None:
         etcd, apiserver = free_ports(2)
         state = {"key": self._programs.key, "ports": asdict(Ports(etcd, apiserver))}
-        partial = self.layout.root / "cluster.json.partial"
-        partial.write_text(json.dumps(state))
-        partial.rename(self.layout.root / "cluster.json")
+        unfinished = self.layout.root / "cluster.json.partial"
+        unfinished.write_text(json.dumps(state))
+        unfinished.rename(self.layout.root / "cluster.json")
         for identity in (*IDENTITIES.values(), CONTROLLER_MANAGER):
             user = certificate_user(self.layout.pki, identity.name)
             self._write_kubeconfig(identity.name, user)
@@ -361,14 +365,7 @@ class Cluster:
         self._write_kubeconfig(SERVICE_ACCOUNT, token_user(token_file))
 
     def _has_service_account(self, namespace: str) -> bool:
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        try:
-            self.connection.call("GET", path)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return False
-        return True
+        return self.connection.answers(f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
 
     def _wait_service_account(self, namespace: str) -> None:
         what = f"the service account of namespace {namespace}"
@@ -412,6 +409,13 @@ def user_binding() -> dict[str, Any]:
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": USER_ROLE},
         "subjects": [{"apiGroup": group, "kind": "User", "name": USER.user}],
     }
+
+
+def served_path(crd: dict[str, Any]) -> str:
+    """Return a path that answers once the API server serves the kind of a CRD."""
+    spec = crd["spec"]
+    (version,) = (each["name"] for each in spec["versions"] if each["storage"])
+    return f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1"
 
 
 def free_ports(count: int) -> list[int]:

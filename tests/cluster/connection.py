@@ -10,6 +10,9 @@ from typing import Any
 from tests.cluster.errors import ApiError
 
 CALL_SECONDS = 30.0
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+FORCED = "fieldManager=perdure-tests&force=true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Connection:
     port: int
     tls: ssl.SSLContext
 
-    def text(self, method: str, path: str, body: object = None) -> str:
+    def text(self, method: str, path: str, body: object = None, content_type: str = JSON) -> str:
         """Return the body of a successful answer.
 
         Raises ApiError for any other answer, OSError or HTTPException where none came.
@@ -28,7 +31,7 @@ class Connection:
             "127.0.0.1", self.port, timeout=CALL_SECONDS, context=self.tls
         )
         try:
-            headers = {"Accept": "application/json", "Content-Type": "application/json"}
+            headers = {"Accept": JSON, "Content-Type": content_type}
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, headers)
             response = connection.getresponse()
@@ -42,6 +45,20 @@ class Connection:
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Return the answer read as JSON."""
         return json.loads(self.text(method, path, body))
+
+    def apply(self, path: str, body: object) -> Any:
+        """Apply an object server-side, whoever owned its fields before."""
+        return json.loads(self.text("PATCH", f"{path}?{FORCED}", body, APPLY))
+
+    def answers(self, path: str) -> bool:
+        """Say whether something is found at `path`."""
+        try:
+            self.text("GET", path)
+        except ApiError as error:
+            if error.status != http.HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     def is_ready(self) -> bool:
         """Say whether the API server answers and takes requests."""
