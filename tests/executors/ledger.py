@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from perdure.ports import SERVICES, Resource
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DEADLINE = 10.0
-Script: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Script: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Ledger:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): text for name, text in request.headers.items()}
         self.entries.append(Entry(request.method, request.raw_path, headers, body))
@@ -60,14 +61,14 @@ class Ledger:
 
 
 @asynccontextmanager
-async def serving(*script: Script) -> AsyncIterator[Ledger]:
+async def serving(*script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Ledger]:
     """Run a ledger on a free port of the loopback interface."""
     ledger = Ledger(script=list(script))
     runner = web.ServerRunner(
         web.Server(ledger.handle, handler_cancellation=True), shutdown_timeout=0
     )
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     ledger.port = runner.addresses[0][1]
     try:
         yield ledger
@@ -86,7 +87,7 @@ def answers(
     if content_type is not None:
         texts["content-type"] = content_type
 
-    async def script(_: web.Request) -> web.StreamResponse:
+    async def script(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=code, body=body, headers=texts)
 
     return script
@@ -99,7 +100,7 @@ def answers_json(body: bytes, code: int = 200, **headers: str) -> Script:
 def answers_bytes(raw: bytes, *, then_closes: bool = True) -> Script:
     """Return a script that writes these bytes as they are, then closes or stays silent."""
 
-    async def script(request: web.Request) -> web.StreamResponse:
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
         transport = request.transport
         assert isinstance(transport, asyncio.Transport)
         transport.write(raw)

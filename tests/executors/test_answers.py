@@ -1,5 +1,7 @@
 """What a complete response means, without a network."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import zlib

@@ -1,5 +1,7 @@
 """What a resolved request becomes before anything is sent."""
 
+from __future__ import annotations
+
 import hashlib
 
 import pytest

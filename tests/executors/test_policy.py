@@ -1,5 +1,7 @@
 """Who may be called by url: the administrator's entries against hosts and addresses."""
 
+from __future__ import annotations
+
 import ipaddress
 from collections.abc import Sequence
 

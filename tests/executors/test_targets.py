@@ -1,5 +1,7 @@
 """What of a Service is called, and what of it never is."""
 
+from __future__ import annotations
+
 import pytest
 
 from perdure.engine.values import Json, JsonObject

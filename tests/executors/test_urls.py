@@ -1,5 +1,7 @@
 """What is read as a URL, and what no reading is given to."""
 
+from __future__ import annotations
+
 import pytest
 
 from perdure.executors.failures import CallFailedError
