@@ -135,6 +135,7 @@ _MACRO = re.compile(r"([\w.]+)\(\) (?:argument|variable|accumulation)")
 _BAD_NUMBER = re.compile(r"invalid (?:u?int|double) literal")
 _BAD_TEXT: Final = "this text holds a \\ that means nothing"
 _BAD_TEXT_HINT: Final = 'write \\\\ for a backslash, or r"…" for a pattern'
+_TOO_DEEP: Final = "the expression is nested deeper than the 32 levels that CEL reads here"
 _RESERVED = re.compile(r"reserved identifier: (.*)")
 
 _TYPE_TEXTS: Final = {
@@ -196,7 +197,8 @@ class Explainer:
             if fault not in found:
                 found.append(fault)
         if not found:
-            found.append(ExpressionFault("the expression cannot be read", 1))
+            deep = "recursion" in report
+            found.append(ExpressionFault(_TOO_DEEP if deep else "the expression cannot be read", 1))
         found = [fault for fault in found if not self._is_echo(fault, found)]
         return sorted(found, key=lambda fault: fault.column)
 

@@ -22,8 +22,9 @@ from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_option
 from perdure.engine.faults import Fault
 from perdure.engine.values import Json
 from perdure.errors import InvalidDefinitionError, PerdureError
+from perdure.language.effort import TooMuchError, effort_of
 from perdure.language.explain import Explainer, ExpressionFault, run_time_text
-from perdure.language.functions import OVERLOADS, Overload
+from perdure.language.functions import OVERLOADS, FunctionFault, Overload
 from perdure.language.lexing import Kind, tokens_of
 from perdure.language.protos import (
     CheckedTree,
@@ -80,7 +81,16 @@ class Scope:
 class Expression:
     """A checked expression, ready to be evaluated any number of times, also by many threads."""
 
-    __slots__ = ("_names", "_path", "_program", "_records", "_references", "_result", "source")
+    __slots__ = (
+        "_effort",
+        "_names",
+        "_path",
+        "_program",
+        "_records",
+        "_references",
+        "_result",
+        "source",
+    )
 
     def __init__(
         self, source: str, tree: CheckedTree, records: Mapping[str, Record], result: Type
@@ -91,6 +101,7 @@ class Expression:
         self._path = _path_of(tree.root)
         self._records = records
         self._result = result
+        self._effort = None if self._path else effort_of(tree.root)
         _wrap_times(tree)
         self._program = _run_environment().deserialize(tree.serialized())
 
@@ -120,6 +131,11 @@ class Expression:
 
     def _run(self, bindings: Mapping[str, Json]) -> Json:
         data = {name: bindings[name] for name in self._names if name in bindings}
+        if self._effort is not None:
+            try:
+                self._effort(data)
+            except TooMuchError:
+                raise EvaluationError(_TOO_MUCH) from None
         try:
             found = self._program.eval(data=data)
         except RuntimeError as error:
@@ -134,6 +150,7 @@ class Expression:
         return value
 
 
+_TOO_MUCH = "the expression may take too much time or memory on values of this size"
 _TOO_LARGE = "the result is larger than 256 KiB"
 
 
@@ -352,17 +369,22 @@ def _literal_faults(
         # Inner calls come first: the innermost failure is the one to report.
         if any(child.id in failed for child in descend(call)):
             continue
-        report = _report_of(tree.serialized(call))
+        report = _report_of(tree, call)
         if report is not None:
             failed.add(call.id)
             place = explain.place(tree.place_of(call))
             yield ExpressionFault(run_time_text(report, records), place + 1)
 
 
-def _report_of(program: bytes) -> str | None:
-    """Evaluate without bindings; return what the library reports when that fails."""
+def _report_of(tree: CheckedTree, call: Any) -> str | None:
+    """Evaluate a literal call; return what the library reports when that fails."""
+    if (effort := effort_of(call)) is not None:
+        try:
+            effort({})
+        except TooMuchError:
+            return str(FunctionFault(_TOO_MUCH))
     try:
-        found = _run_environment().deserialize(program).eval(data={})
+        found = _run_environment().deserialize(tree.serialized(call)).eval(data={})
         return str(found.value()) if found.type() == cel.Type.ERROR else None
     except TypeError:
         return None  # An optional value has no Python form.

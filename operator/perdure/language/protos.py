@@ -167,7 +167,7 @@ _SYNTAX: Final = {
         "message_type": (9, "string?"),
         "abstract_type": (14, "AbstractType"),
     },
-    "Constant": {"string_value": (6, "string?")},
+    "Constant": {"int64_value": (3, "int64?"), "string_value": (6, "string?")},
     "Ident": {"name": (1, "string")},
     "Select": {"operand": (1, "Expr"), "field": (2, "string"), "test_only": (3, "bool")},
     "Call": {"target": (1, "Expr"), "function": (2, "string"), "args": (3, "Expr*")},
