@@ -177,9 +177,14 @@ class ScriptedNames:
 
     answers: list[Sequence[str]] = field(default_factory=list)
     lookups: list[str] = field(default_factory=list)
+    is_closed: bool = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
     async def addresses(self, host: str) -> Sequence[str]:
         self.lookups.append(host)
+        assert not self.is_closed
         if not self.answers:
             raise OSError(-2, "Name or service not known")
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ from tests.executors.ledger import (
 
 from perdure.engine.orchestrator import Answer
 from perdure.engine.values import JsonObject
-from perdure.executors.answers import MAX_ANSWER_BYTES
+from perdure.executors import http
+from perdure.executors.answers import MAX_ANSWER_BYTES, answer_of
 from perdure.executors.connections import CallLimits
 from perdure.executors.policy import CallPolicy
 
@@ -157,9 +159,10 @@ async def test_a_server_without_tls_is_no_answer_and_was_not_sent() -> None:
 
 
 async def test_an_unknown_name_is_no_answer_and_was_not_sent() -> None:
-    policy = CallPolicy.parse(["example.com"])
-    async with executing(policy, names=ScriptedNames()) as executor:
+    policy, names = CallPolicy.parse(["example.com"]), ScriptedNames()
+    async with executing(policy, names=names) as executor:
         answer = await call(executor, {"method": "GET", "url": "http://example.com/"})
+    assert names.is_closed
     is_failure(answer, "NoAnswer", retryable=True, unknown=False)
 
 
@@ -243,6 +246,9 @@ async def test_time_used_up_before_sending_leaves_nothing_unknown() -> None:
             await asyncio.Event().wait()
             return []
 
+        def close(self) -> None:
+            """Nothing to release."""
+
     async with executing(CallPolicy.parse(["example.com"]), names=Silent()) as executor:
         request: JsonObject = {"url": "http://example.com/", "timeoutSeconds": 0.05}
         answer = await call(executor, request)
@@ -291,6 +297,22 @@ async def test_the_length_that_head_declares_is_no_body() -> None:
     raw = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"
     answer, _ = await answered(answers_bytes(raw), method="HEAD")
     assert result_of(answer)["body"] is None
+
+
+async def test_reading_a_long_answer_does_not_stop_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readers: list[int] = []
+
+    def noting(*args: object) -> Answer:
+        readers.append(threading.get_ident())
+        return answer_of(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(http, "answer_of", noting)
+    await answered(answers_json(b"[" + b"1," * 100_000 + b"1]"))
+    await answered(answers_json(b"[1]"))
+    assert readers[0] != threading.get_ident()
+    assert readers[1] == threading.get_ident()
 
 
 @pytest.mark.parametrize("body", [b"{", b"[NaN]", b"9223372036854775808", b'"\xff"'])

@@ -35,6 +35,11 @@ class Response:
     headers: tuple[tuple[bytes, bytes], ...]
     content: bytes
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of the headers in lower case."""
+        return frozenset(_latin(name).lower() for name, _ in self.headers)
+
 
 def answer_of(scheduled_id: int, label: str, response: Response, now: datetime) -> Answer:
     """Return the result `{code, headers, body}`, and for codes from 400 on the failure with it.

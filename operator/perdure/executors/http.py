@@ -9,6 +9,7 @@ import asyncio
 import importlib.metadata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urljoin
 
@@ -30,6 +31,8 @@ Until: TypeAlias = Callable[[ActivityWork, Json], bool | Failure]
 """Whether polling is over, given the work and the result of a poll; a Failure if that fails."""
 
 USER_AGENT = f"perdure/{importlib.metadata.version('perdure')}"
+MAX_READ_AT_ONCE = 64 * 1024
+"""Bytes; a mebibyte of small JSON values takes 0.3 s, which must not stop every other instance."""
 _FATE_UNKNOWN = frozenset({"NoAnswer", "Timeout"})
 
 
@@ -65,7 +68,8 @@ class HttpExecutor:
         self._until = until
 
     async def close(self) -> None:
-        """Abort open calls and release their connections."""
+        """Abort open calls, release their connections and close the resolver."""
+        self._places.close()
         await self._connections.close()
 
     async def execute(self, work: ActivityWork) -> Answer:
@@ -120,7 +124,9 @@ class HttpExecutor:
         except TimeoutError:
             message = f"{label}: no complete answer within {call.timeout_seconds:g} s"
             raise timed_out(message, is_unknown=is_sent) from None
-        return answer_of(work.scheduled_id, label, response, self._clock.now())
+        read = partial(answer_of, work.scheduled_id, label, response, self._clock.now())
+        is_long = len(response.content) > MAX_READ_AT_ONCE or "content-encoding" in response.names
+        return await asyncio.to_thread(read) if is_long else read()
 
     async def _poll_until_over(self, work: ActivityWork, call: Call, poll: Poll) -> Answer:
         """Poll until the condition holds, or too many polls in a row have failed.

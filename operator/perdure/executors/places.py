@@ -28,6 +28,10 @@ class Resolver(Protocol):
         """Return the IP addresses of a name, best first. Raises OSError."""
         ...
 
+    def close(self) -> None:
+        """Release what it holds; look-ups under way may be dropped."""
+        ...
+
 
 class SystemResolver:
     """The system's resolver, in threads of its own: slow names must not hold up other work."""
@@ -65,6 +69,10 @@ class Places:
         self._clock = clock
         self._resolver = resolver
         self._services: dict[tuple[str, str], tuple[float, JsonObject]] = {}
+
+    def close(self) -> None:
+        """Close the resolver."""
+        self._resolver.close()
 
     async def find(self, place: ServiceRef | Origin) -> Target:
         """Return the target. Raises CallFailedError: NotAllowed, NoAnswer; nothing is sent."""
