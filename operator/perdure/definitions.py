@@ -14,8 +14,8 @@ from perdure.engine.values import Json, JsonObject, canonical, normalise, sha256
 from perdure.errors import InvalidDefinitionError
 from perdure.language.checker import check
 from perdure.language.flow import FlowOrchestrator
+from perdure.resources import validate
 from perdure.resources.conditions import Summary, definition_conditions
-from perdure.resources.validate import shape_faults
 
 MAX_FAULTS = 100
 REVISION_DIGITS = 10
@@ -33,13 +33,24 @@ class Reviewed:
 def review(spec: JsonObject) -> Reviewed:
     """Check a definition's spec completely: every fault at once, each with its place."""
     digest = spec_digest(spec)
-    faults = list(shape_faults(spec, "WorkflowDefinition"))
+    faults = list(validate.shape_faults(spec, "WorkflowDefinition"))
     program, more = check(spec)
     shown = {fault.path for fault in faults}
     faults += [fault for fault in more if fault.path not in shown]
     if faults or program is None:
         return Reviewed(digest=digest, faults=tuple(faults[:MAX_FAULTS]), orchestrator=None)
     return Reviewed(digest=digest, faults=(), orchestrator=FlowOrchestrator(program))
+
+
+def manifest_faults(manifest: object) -> list[Fault]:
+    """Return everything wrong with a whole manifest of any of our kinds, as `perdure lint` does."""
+    faults = validate.manifest_faults(manifest)
+    if isinstance(manifest, dict) and manifest.get("kind") == "WorkflowDefinition":
+        spec = manifest.get("spec")
+        shown = {fault.path for fault in faults}
+        _, more = check(spec)
+        faults += [fault for fault in more if fault.path not in shown]
+    return faults
 
 
 def spec_digest(spec: JsonObject) -> str:

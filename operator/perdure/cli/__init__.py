@@ -1,0 +1,1 @@
+"""The command line `perdure`: `main` registers the commands, one file each."""

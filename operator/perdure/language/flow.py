@@ -31,6 +31,7 @@ from perdure.language.places import workflow
 from perdure.language.program import Program
 from perdure.language.run import Run
 from perdure.language.stepping import run_frame
+from perdure.language.verbs import http
 
 MAX_INPUT_BYTES = 256 * 1024
 
@@ -51,6 +52,11 @@ class FlowOrchestrator:
         else:
             _live(run)
         return run.recorder.events
+
+    def is_over(self, state: State, path: str, result: Json, now: datetime) -> bool | Failure:
+        """Return whether the polled call of a step is over with this result of a poll."""
+        facts = Facts(incarnation="", commit_id="")
+        return http.is_over(Run(self.program, Recorder(state, now), facts), path, result)
 
 
 def _live(run: Run) -> None:

@@ -67,7 +67,6 @@ class EventDesk:
     def consumed(self, events: Iterable[EventObject]) -> None:
         """Clean up after events whose taking is committed."""
         for event in events:
-            self._meter.count("events_received_total", door="Object")
             if self._time_to_live > timedelta(0):
                 self._begin(event, self._mark(event, "Taken", "Taken", "taken by its instance"))
             else:

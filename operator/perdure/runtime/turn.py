@@ -15,9 +15,11 @@ from typing import Protocol, assert_never
 from perdure.engine.events import (
     Door,
     Ending,
+    EventReceived,
     Failure,
     HistoryEvent,
     InstanceEnded,
+    InstanceStarted,
     Purpose,
     TimerFired,
 )
@@ -34,6 +36,7 @@ from perdure.ports import (
     Gone,
     HistoryStore,
     InstanceKey,
+    Meter,
     Observed,
     Presence,
     Rejected,
@@ -45,6 +48,7 @@ from perdure.ports import (
 from perdure.runtime.calls import Calls
 from perdure.runtime.events import EventDesk
 from perdure.runtime.inbox import EventObject
+from perdure.runtime.polling import PollConditions
 from perdure.runtime.revisions import Accepted, NotYet, Revisions
 
 PAUSE = timedelta(seconds=1)
@@ -75,9 +79,10 @@ class _Decision:
 
     turn: Turn
     wake_at: datetime | None
-    consumed: tuple[EventObject, ...]
-    refused: tuple[tuple[EventObject, str, str], ...]
+    consumed: tuple[EventObject, ...] = ()
+    refused: tuple[tuple[EventObject, str, str], ...] = ()
     accepted: Accepted | None = None
+    orchestrator: Orchestrator | None = None
 
 
 class Turns:
@@ -92,6 +97,8 @@ class Turns:
         presence: Presence,
         clock: Clock,
         budget: Budget,
+        polls: PollConditions,
+        meter: Meter,
     ) -> None:
         self._store = store
         self._revisions = revisions
@@ -100,6 +107,8 @@ class Turns:
         self._presence = presence
         self._clock = clock
         self._budget = budget
+        self._polls = polls
+        self._meter = meter
 
     async def run(self, key: InstanceKey) -> Rest:
         """Take the instance as far as it goes without waiting.
@@ -177,15 +186,13 @@ class Turns:
         state = replay(base.state, events)
         consumed = tuple(o for o in objects if o.event_id in state.taken)
         refused = tuple(_refusals(base.state, objects))
-        return self._decision(
-            base,
-            tuple(events),
-            state,
-            Observed(),
-            commit_id=commit_id,
+        decision = self._decision(base, tuple(events), state, Observed(), commit_id=commit_id)
+        return replace(
+            decision,
             consumed=consumed,
             refused=refused,
             accepted=accepted,
+            orchestrator=orchestrator,
         )
 
     def _facts(
@@ -220,9 +227,6 @@ class Turns:
         *,
         commit_id: str | None = None,
         wake_at: datetime | None = None,
-        consumed: tuple[EventObject, ...] = (),
-        refused: tuple[tuple[EventObject, str, str], ...] = (),
-        accepted: Accepted | None = None,
     ) -> _Decision:
         turn = Turn(
             base=base,
@@ -232,14 +236,13 @@ class Turns:
             observed=observed,
         )
         wake_at = next_wake(state) or wake_at
-        return _Decision(
-            turn=turn, wake_at=wake_at, consumed=consumed, refused=refused, accepted=accepted
-        )
+        return _Decision(turn=turn, wake_at=wake_at)
 
     # --- committing and what follows ----------------------------------------------------------
 
     async def _commit(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
         (outcome,) = await self._store.commit([decision.turn])
+        self._meter.count("commits_total", outcome=type(outcome).__name__)
         match outcome:
             case Committed(snapshot=snapshot):
                 return await self._committed(snapshot, decision)
@@ -263,6 +266,7 @@ class Turns:
             await self._revisions.ensure(
                 snapshot.key.namespace, snapshot.controls.definition, decision.accepted.spec
             )
+        self._measure(decision.turn)
         started = await self._follow(snapshot, decision)
         if snapshot.state.ended is not None or len(decision.turn.events) >= MAX_EVENTS:
             return snapshot
@@ -275,6 +279,7 @@ class Turns:
 
     async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:
         """Reconcile the calls first, then tidy up the events that were consumed."""
+        self._polls.note(snapshot.state, decision.orchestrator)
         started = self._calls.reconcile(snapshot.key, snapshot.state)
         for activity in snapshot.state.activities.values():
             if activity.claim.incarnation != self._presence.incarnation:
@@ -282,6 +287,21 @@ class Turns:
         self._desk.consumed(decision.consumed)
         self._desk.refused(decision.refused)
         return started
+
+    def _measure(self, turn: Turn) -> None:
+        for event in turn.events:
+            match event:
+                case InstanceStarted():
+                    self._meter.count("instances_started_total")
+                case InstanceEnded(ending=ending):
+                    self._meter.count("instances_finished_total", outcome=ending.value)
+                case EventReceived(door=door):
+                    self._meter.count("events_received_total", door=door.value)
+                case TimerFired(timer_id=timer_id) if timer_id in turn.base.state.timers:
+                    late = event.at - turn.base.state.timers[timer_id].fire_at
+                    self._meter.observe("timer_lateness_seconds", late.total_seconds())
+                case _:
+                    pass
 
     async def _settle_down(self, base: Snapshot, decision: _Decision) -> Rest:
         """Nothing to commit: make sure that what ought to be in flight is."""

@@ -17,7 +17,7 @@ from perdure.engine.orchestrator import Answer
 from perdure.engine.state import OpenActivity
 from perdure.engine.values import Json, JsonObject
 from perdure.engine.work import idempotency_key
-from perdure.language.places import Place
+from perdure.language.places import Place, locate
 from perdure.language.program import HttpVerb, Poll
 from perdure.language.run import Run, StepFault
 from perdure.language.templates import Template
@@ -69,7 +69,7 @@ def resolve(run: Run, place: Place, verb: HttpVerb) -> JsonObject:
 
 def _target(run: Run, place: Place, verb: HttpVerb) -> JsonObject:
     if verb.url is not None:
-        return {"url": _text_of(run, place, verb.url, "http.url", is_path=True)}
+        return {"url": _text_of(run, place, verb.url, "http.url", is_url=True)}
     assert verb.service is not None, "the checker asks for service or url"
     service = _text_of(run, place, verb.service, "http.service")
     if not _SERVICE.fullmatch(service):
@@ -87,10 +87,17 @@ def _target(run: Run, place: Place, verb: HttpVerb) -> JsonObject:
 
 
 def _text_of(
-    run: Run, place: Place, template: Template, what: str, *, is_path: bool = False
+    run: Run,
+    place: Place,
+    template: Template,
+    what: str,
+    *,
+    is_path: bool = False,
+    is_url: bool = False,
 ) -> str:
-    value = run.render(place, template.for_path() if is_path else template, what)
-    return _as_text(value)
+    if is_path or is_url:
+        template = template.for_path() if is_path else template.for_url()
+    return _as_text(run.render(place, template, what))
 
 
 def _as_text(value: Json) -> str:
@@ -115,8 +122,14 @@ def _poll(run: Run, place: Place, poll: Poll) -> JsonObject:
     attempts = place.step.retry.attempts
     described: JsonObject = {"everySeconds": poll.every.total_seconds(), "attempts": attempts}
     if poll.value is not None:
+        is_path = poll.target == "path"
         described[poll.target] = _text_of(
-            run, place, poll.value, f"http.poll.{poll.target}", is_path=True
+            run,
+            place,
+            poll.value,
+            f"http.poll.{poll.target}",
+            is_path=is_path,
+            is_url=not is_path,
         )
     return described
 
@@ -164,6 +177,18 @@ def judge(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> Fai
     if failure is not None and failure.unknown and place.step.fails_on_unknown:
         return unknown_outcome(activity, failure)
     return failure
+
+
+def is_over(run: Run, path: str, result: Json) -> bool | Failure:
+    """Return what `poll.until` says of a poll's result, or why it cannot be said."""
+    place = locate(run.program, run.state, path)
+    verb = place.step.verb
+    assert isinstance(verb, HttpVerb), f"{path}: polls nothing"
+    assert verb.poll is not None, f"{path}: polls nothing"
+    try:
+        return run.holds(place, verb.poll.until, "http.poll.until", {"result": result})
+    except StepFault as fault:
+        return fault.failure
 
 
 def unknown_outcome(activity: OpenActivity, cause: Failure | None) -> Failure:
