@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from types import SimpleNamespace, TracebackType
 
 import aiohttp
@@ -26,6 +27,7 @@ __all__ = ["ApiClient", "ClientLimits", "Response", "SilentStreamError", "error_
 
 URGENT_CONNECTIONS = 2  # a renewal of the Lease, and one look at others
 KEEPALIVE_SECONDS = 30.0  # the API server's is 90 s: we close first, so no write meets a closed one
+LONG_BODY = 2**20
 READ_BUFFER = 2**18  # a list page in a few reads; aiohttp's own 64 KiB cost a third more CPU
 
 
@@ -177,7 +179,7 @@ class ApiClient:
                 call.method,
                 self._connection.server + call.path,
                 params=call.params,
-                data=call.body,
+                data=call.data,
                 headers=headers_of(token, call.content_type),
                 timeout=self._timeout(call.seconds),
                 allow_redirects=False,  # a redirect would carry the token elsewhere
@@ -230,6 +232,12 @@ class _Call:
     body: bytes | None
     content_type: str | None
     seconds: float
+
+    @property
+    def data(self) -> bytes | BytesIO | None:
+        """What aiohttp is given: it warns of long bytes, and writes them in one piece."""
+        is_long = self.body is not None and len(self.body) > LONG_BODY
+        return BytesIO(self.body or b"") if is_long else self.body
 
     def lost(self, error: BaseException, *, is_sent: bool) -> PerdureError:
         text = f"{self.method} {self.path}: {describe(error)}"
