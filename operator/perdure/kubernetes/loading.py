@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from perdure.engine.fold import fold
 from perdure.engine.state import State
@@ -28,7 +29,8 @@ SLICE = 100
 PAYLOADS_AT_ONCE = 8
 """Payloads read at once: up to 1.4 MB each, as they come."""
 
-Find = Callable[[str], Awaitable[JsonObject | None]]
+Find: TypeAlias = "Callable[[str], Awaitable[JsonObject | None]]"
+"""How a WorkflowHistory's spec is found by its name; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
