@@ -256,6 +256,7 @@ class Operator:
         return self.deadly_problem()
 
     def _metrics(self) -> bytes:
+        self.instances.measure()
         ages = [informer.age_seconds for informer in self.informers]
         self.meter.level("watch_age_seconds", max(ages))
         self.meter.level("clock_skew_seconds", self.client.skew_seconds)

@@ -35,3 +35,5 @@ def set_up(level: int = logging.INFO) -> None:
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns that it ignores signals, which is meant: it runs beside the main thread.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

@@ -264,10 +264,13 @@ class Instances:
             await self._clock.sleep(SWEEP_SECONDS)
             self._desk.sweep(self._names)
             await self._retention.purge()
-            self._meter.level("queue_depth", self.queue.depth)
-            self._meter.level("timers_pending", len(self.wakes))
-            self._meter.level("instances_live", len(self._records))
-            self._meter.level("activities_in_flight", self._calls.count)
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        self._meter.level("queue_depth", self.queue.depth)
+        self._meter.level("timers_pending", len(self.wakes))
+        self._meter.level("instances_live", len(self._records))
+        self._meter.level("activities_in_flight", self._calls.count)
 
     @property
     def count(self) -> int:
