@@ -28,6 +28,10 @@ class Ports:
     etcd: int
     apiserver: int
 
+    @property
+    def server(self) -> str:
+        return f"https://127.0.0.1:{self.apiserver}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

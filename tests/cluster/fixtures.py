@@ -13,7 +13,8 @@ from itertools import count
 import pytest
 from tests.cluster.api import Api
 from tests.cluster.clients import fetch_clients
-from tests.cluster.cluster import CLUSTERS, Cluster, remove
+from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import CLUSTERS, remove
 from tests.cluster.errors import ClusterError, MissingToolError
 from tests.cluster.processes import ProcessId
 from tests.cluster.programs import build_programs

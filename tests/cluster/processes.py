@@ -26,15 +26,17 @@ class ProcessId:
     def of(cls, pid: int) -> "ProcessId | None":
         """Return the identity of a live process; None if there is none, or a zombie.
 
-        A zombie is dead: it holds no port and no file, it only waits to be reaped.
+        A zombie is dead once its last other thread has ended: until then that one may still
+        hold ports and files, and a successor would find its port taken.
         """
         try:
             text = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
         fields = text.rpartition(")")[2].split()  # the name before it may hold spaces
-        state, started = fields[0], fields[19]
-        return None if state in "ZX" else cls(pid, int(started))
+        state, threads, started = fields[0], int(fields[17]), int(fields[19])
+        is_dead = state in "ZX" and threads <= 1
+        return None if is_dead else cls(pid, started)
 
     def is_alive(self) -> bool:
         return ProcessId.of(self.pid) == self

@@ -11,7 +11,8 @@ from datetime import timedelta
 import pytest
 from tests.cluster.api import Api, Object
 from tests.cluster.audit import AuditRecord
-from tests.cluster.cluster import ROOT, Cluster, remove
+from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import ROOT, remove
 from tests.cluster.errors import ApiError, ClusterError
 from tests.cluster.fixtures import report
 from tests.cluster.identities import OPERATOR, SERVICE_ACCOUNT_USER, USER
