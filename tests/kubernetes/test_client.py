@@ -183,3 +183,17 @@ async def test_the_clock_is_compared_with_the_date_of_each_answer(server: Script
             server.then(answer({}, Date=date))
             await client.request("GET", "/a")
             assert client.skew_seconds == skew
+
+
+async def test_the_age_of_the_last_answer_is_known_whatever_it_was(server: ScriptedServer) -> None:
+    clock = ManualClock()
+    async with connected(server, clock=clock) as client:
+        clock.advance(30)
+        assert client.answer_age_seconds == 30
+        server.then(status(500), cut)
+        await client.request("GET", "/a")
+        assert client.answer_age_seconds == 0
+        clock.advance(5)
+        with pytest.raises(UnknownOutcomeError):
+            await client.request("PATCH", "/a", body=b"[]")
+        assert client.answer_age_seconds == 5

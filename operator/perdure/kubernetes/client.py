@@ -64,6 +64,7 @@ class ApiClient:
         self._clock = clock
         self._limits = limits or ClientLimits()
         self._skew = SkewMeter()
+        self._answered_at = clock.monotonic()
         self._gate = Gate(clock, self._limits.connections)
         self._ordinary = self._session(self._limits.connections)
         self._urgent = self._session(URGENT_CONNECTIONS)
@@ -73,6 +74,15 @@ class ApiClient:
     def skew_seconds(self) -> float:
         """How far our clock is from the API server's by the newest answer; 0 before any."""
         return self._skew.seconds
+
+    @property
+    def answer_age_seconds(self) -> float:
+        """Seconds since the API server last answered a request, of whatever status.
+
+        It tells a watch that went deaf from an API server that is down, for which no restart of
+        ours is a remedy.
+        """
+        return self._clock.monotonic() - self._answered_at
 
     async def close(self) -> None:
         """Close all connections; requests under way fail."""
@@ -131,7 +141,7 @@ class ApiClient:
             async with await self._opened(path, params) as answer:
                 async for line in lines(answer.content):
                     yield line
-        except (aiohttp.SocketTimeoutError, aiohttp.ServerTimeoutError) as error:
+        except aiohttp.SocketTimeoutError as error:
             raise SilentStreamError(f"GET {path}: nothing came: {error}") from error
         except (TimeoutError, aiohttp.ClientError) as error:
             raise TransientError(f"GET {path}: {describe(error)}") from error
@@ -189,6 +199,7 @@ class ApiClient:
                 body = await answer.read()
         except (TimeoutError, aiohttp.ClientError) as error:
             raise call.lost(error, is_sent=progress.is_sent) from error
+        self._answered_at = self._clock.monotonic()
         self._skew.measure(answer.headers.get("Date"), sent, self._clock.now())
         return Response(answer.status, answer.headers, body, call.method)
 

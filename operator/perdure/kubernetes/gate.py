@@ -76,7 +76,7 @@ class Gate:
                 raise
             delay = max(self._opens_at - self._clock.monotonic(), 1.0)
             raise ThrottledError(
-                "not sent: the API server asked to slow down", retry_after=delay
+                f"not sent: too many requests, no place within {patience:g} s", retry_after=delay
             ) from error
 
     async def _take_place(self) -> None:

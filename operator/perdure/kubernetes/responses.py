@@ -27,7 +27,7 @@ READS = frozenset({"GET", "HEAD"})
 MOST_RETRY_AFTER_SECONDS = 60.0
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 TOO_LARGE = ("request is too large", "larger than max")
-"""What etcd, and the API server's connection to it, say about 1.5 MiB; as a 500 before 1.35."""
+"""What etcd, and the API server's connection to it, say about 1.5 MiB, as a 500."""
 
 REFUSALS: Mapping[int, type[ObjectError]] = {
     403: ObjectForbiddenError,
