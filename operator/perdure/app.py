@@ -144,9 +144,14 @@ class Operator:
             self.instances.removed(key_of(change.object))
             return
         hint = self.store.hint(change.object)
-        if hint is not None:
-            lane = Lane.CONTROL if self._is_started else Lane.RESYNC
-            self.instances.observe(hint, lane=lane)
+        if hint is None:
+            return
+        if self._is_started:
+            self.instances.observe(hint)
+            return
+        # Thousands of bodies would wait for their first turn: those are read again instead.
+        self.store.forget(hint.key)
+        self.instances.observe(hint, lane=Lane.RESYNC)
 
     def _event_changed(self, change: Change) -> None:
         if change.kind is ChangeKind.DELETED:

@@ -71,6 +71,8 @@ class Facts:
     """Incarnations that are known to be dead: their claims may be taken over."""
     holds_timers: bool = False
     """The clock is not to be trusted now: no timer fires."""
+    starts_nothing: bool = False
+    """The process is stopping: facts are taken, what follows from them is left to the next."""
     is_settled: bool = False
     """What was in flight has been aborted: an instance that is ending may end."""
 

@@ -77,7 +77,7 @@ def _terminated(reason: str) -> Failure:
 
 def progress(run: Run) -> None:
     """Decide all that follows from what is known now; nothing while suspended."""
-    if run.state.is_suspended or not run.state.is_running:
+    if run.state.is_suspended or run.facts.starts_nothing or not run.state.is_running:
         return
     done = run_frame(run, MAIN)
     if done is None:

@@ -12,7 +12,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from perdure.engine.values import JsonObject
 from perdure.errors import (
@@ -38,6 +37,8 @@ WARM = 256
 """So many resting instances stay parsed in memory; all others are read when they move."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 300.0
 SWEEP_SECONDS = 10.0
+QUIET_SECONDS = 0.4
+"""How long the last answers may take to be committed at a graceful stop."""
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class _Record:
     definition: str
     is_pending: bool
     has_calls: bool
+    wants_room: bool = False
     retry: str | None = None
     failures: int = 0
 
@@ -162,8 +164,9 @@ class Instances:
     async def stop(self, grace_seconds: float) -> None:
         """Start nothing, give open calls a while and their results a commit, abort the rest."""
         self._calls.refuse_new()
+        self._turns.start_nothing()
         await self._calls.drain(grace_seconds)
-        await self._quiet(1.0)
+        await self._quiet(QUIET_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -211,6 +214,8 @@ class Instances:
         record.version = max(record.version, snapshot.version)
         record.is_pending = not snapshot.state.is_started
         record.has_calls = bool(snapshot.state.activities)
+        pending = snapshot.observed.pending
+        record.wants_room = pending is not None and pending[0] == "StorageBudget"
         self.wakes.set(key, rest.wake_at)
         self._keep_warm(key)
 
@@ -264,6 +269,9 @@ class Instances:
             await self._clock.sleep(SWEEP_SECONDS)
             self._desk.sweep(self._names)
             await self._retention.purge()
+            for record in list(self._records.values()):
+                if record.wants_room:
+                    self.queue.mark(record.key, Lane.RESYNC)
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
@@ -304,7 +312,3 @@ def _told(error: Exception) -> str:
 
 def _about(key: InstanceKey, error: Exception) -> dict[str, str]:
     return {"namespace": key.namespace, "instance": key.name, "error": str(error)}
-
-
-GRACE = timedelta(seconds=4)
-"""How long open calls may go on at a graceful stop."""

@@ -8,7 +8,7 @@ own `spec.retention` says so: the tool would create and run them again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,21 +44,33 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What retention keeps of a finished instance. `size` is in bytes."""
+    """What retention keeps of a finished instance. `size` is in bytes.
+
+    `age` is what the instance itself says about how long it is kept; None: its definition, or the
+    default of its outcome.
+    """
 
     key: InstanceKey
     version: int
+    definition: str
+    outcome: str
     completed_at: datetime
-    expires_at: datetime
+    age: str | None
     size: int
     is_owned: bool
 
 
-def purgeable(finished: Iterable[Finished], limits: Limits, now: datetime) -> list[Finished]:
+Ages = Callable[[Finished], timedelta]
+
+
+def purgeable(
+    finished: Iterable[Finished], limits: Limits, now: datetime, ages: Ages
+) -> list[Finished]:
     """Return what is to be deleted of one namespace, oldest first: pure."""
     kept = sorted(finished, key=lambda f: (f.completed_at, f.key.uid))
-    purged = [f for f in kept if f.expires_at <= now and not f.is_owned]
-    rest = [f for f in kept if f not in set(purged)]
+    is_due = [not f.is_owned and f.completed_at + ages(f) <= now for f in kept]
+    purged = [f for f, due in zip(kept, is_due, strict=True) if due]
+    rest = [f for f, due in zip(kept, is_due, strict=True) if not due]
     count, size = len(rest), sum(f.size for f in rest)
     for candidate in rest:
         if count <= limits.count and size <= limits.finished_bytes:
@@ -105,18 +117,19 @@ class Retention:
         return Finished(
             key=hint.key,
             version=hint.version,
+            definition=hint.definition,
+            outcome=hint.phase,
             completed_at=completed_at,
-            expires_at=completed_at + self._age(hint),
+            age=hint.retention.get(hint.phase.lower()),
             size=hint.size,
             is_owned=is_owned and not hint.retention,
         )
 
-    def _age(self, hint: InstanceHint) -> timedelta:
-        outcome = hint.phase.lower()
-        policy = self._policies.get((hint.key.namespace, hint.definition), {})
-        text = hint.retention.get(outcome) or policy.get(outcome)
+    def _age(self, entry: Finished) -> timedelta:
+        policy = self._policies.get((entry.key.namespace, entry.definition), {})
+        text = entry.age or policy.get(entry.outcome.lower())
         if text is None:
-            return DEFAULT_AGES.get(hint.phase, DEFAULT_AGES["Failed"])
+            return DEFAULT_AGES.get(entry.outcome, DEFAULT_AGES["Failed"])
         try:
             return parse_duration(text)
         except ValueError:
@@ -143,7 +156,7 @@ class Retention:
         due = [
             victim
             for finished in self._finished.values()
-            for victim in purgeable(finished.values(), self._limits, self._clock.now())
+            for victim in purgeable(finished.values(), self._limits, self._clock.now(), self._age)
         ]
         done = 0
         for victim in due[:MAX_PURGES]:

@@ -109,6 +109,11 @@ class Turns:
         self._budget = budget
         self._polls = polls
         self._meter = meter
+        self._is_stopping = False
+
+    def start_nothing(self) -> None:
+        """Only take facts from now on: the process is stopping."""
+        self._is_stopping = True
 
     async def run(self, key: InstanceKey) -> Rest:
         """Take the instance as far as it goes without waiting.
@@ -154,6 +159,8 @@ class Turns:
             return self._advance(base, orchestrator, None)
         if base.controls.terminate is not None:
             return self._advance(base, _NothingStarted(), None)
+        if self._is_stopping:
+            return self._decision(base, (), base.state, base.observed)
         waiting = self._start_later(base)
         if waiting is None:
             answer = await self._revisions.accept(base)
@@ -214,7 +221,8 @@ class Turns:
             answers=self._calls.answers(base.key.uid),
             events=(*_spec_events(base), *(o.as_fact() for o in objects if o.fault is None)),
             dead=frozenset(i for i in claimants if self._presence.is_dead(i)),
-            holds_timers=not self._clock.is_trusted(),
+            holds_timers=self._is_stopping or not self._clock.is_trusted(),
+            starts_nothing=self._is_stopping,
             is_settled=state.ending is not None and self._calls.is_settled(base.key.uid),
         )
 
