@@ -340,6 +340,13 @@ def test_what_an_instance_runs_does_not_change(place: Place, change: Manifest, w
         place.merge("WorkflowInstance", "order-1", {"spec": change})
 
 
+def test_a_renamed_key_of_the_input_is_the_one_change_that_the_server_overlooks(
+    place: Place,
+) -> None:
+    place.create(instance(input={"a": 1, "b": 2}))
+    place.merge("WorkflowInstance", "order-1", {"spec": {"input": {"b": None, "c": 2}}})
+
+
 @pytest.mark.parametrize("field", ["input", "startAt", "timeout"])
 def test_what_was_absent_stays_absent(place: Place, field: str) -> None:
     place.create(instance())
