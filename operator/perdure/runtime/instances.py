@@ -81,6 +81,8 @@ class Instances:
         self._meter = meter
         self._records: dict[str, _Record] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._ended: dict[str, int] = {}
+        """Ends that the watch has not told yet: an older echo must not begin anything again."""
         self._warm: OrderedDict[InstanceKey, None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
         self.queue: KeyedQueue[InstanceKey] = KeyedQueue(self._process, workers=workers)
@@ -91,6 +93,10 @@ class Instances:
     def observe(self, hint: InstanceHint, *, lane: Lane = Lane.CONTROL) -> None:
         """Take note of an instance's newest body; mark it unless this is our own echo."""
         key = hint.key
+        if hint.version < self._ended.get(key.uid, 0):
+            self._store.forget(key)
+            return
+        self._ended.pop(key.uid, None)
         self._names[key.namespace, key.name] = key.uid
         self._retention.observe(hint)
         record = self._records.get(key.uid)
@@ -121,6 +127,7 @@ class Instances:
     def removed(self, key: InstanceKey) -> None:
         """Take note that an instance is gone."""
         self._retention.forget(key)
+        self._ended.pop(key.uid, None)
         if self._names.get((key.namespace, key.name)) == key.uid:
             del self._names[key.namespace, key.name]
         self._store.forget(key)
@@ -205,7 +212,12 @@ class Instances:
         if rest.retry_in is not None:
             self._later(rest.retry_in, lambda: self.queue.mark(key, Lane.CONTROL))
         snapshot = rest.snapshot
-        if rest.is_gone or (snapshot is not None and snapshot.state.ended is not None):
+        if snapshot is not None and snapshot.state.ended is not None:
+            if record is not None and record.version < snapshot.version:
+                self._ended[key.uid] = snapshot.version
+            self._drop(key)
+            return
+        if rest.is_gone:
             self._drop(key)
             return
         if snapshot is None or record is None:
