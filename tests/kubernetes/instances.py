@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.cluster.cluster import Cluster
+from tests.contract.worlds import committed, loaded, started
 
+from perdure.engine.events import HistoryEvent, StepSucceeded
 from perdure.engine.values import Json, JsonObject
 from perdure.errors import UnknownOutcomeError
 from perdure.kubernetes.client import ApiClient
 from perdure.kubernetes.login import log_in
 from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.store import KubernetesStore
-from perdure.ports import WORKFLOW_HISTORIES, WORKFLOW_INSTANCES, InstanceKey, Resource
+from perdure.ports import WORKFLOW_HISTORIES, WORKFLOW_INSTANCES, InstanceKey, Resource, Snapshot
 from perdure.runtime.clock import SystemClock
 
 Patch = Callable[[], Awaitable[JsonObject]]
@@ -136,6 +138,10 @@ class ApiServerWorld:
             WORKFLOW_HISTORIES, key.namespace, labels=f"perdure.dev/instance-uid={key.uid}"
         )
 
+    async def edit_status(self, key: InstanceKey, *operations: JsonObject) -> None:
+        """Do what an administrator can do with the status."""
+        await self.patch(key, *operations, subresource="status")
+
     async def remove(self, key: InstanceKey) -> None:
         await ApiObjects(self.client).delete(
             WORKFLOW_INSTANCES, key.namespace, key.name, uid=key.uid
@@ -153,3 +159,20 @@ async def api_server_world(cluster: Cluster, namespace: str) -> AsyncIterator[Ap
     connection = log_in(clock, kubeconfig=str(cluster.kubeconfig()))
     async with ApiClient(connection, clock) as client:
         yield ApiServerWorld(client, namespace)
+
+
+async def begun(world: ApiServerWorld, store: KubernetesStore, name: str) -> Snapshot:
+    """Create an instance and commit its acceptance."""
+    key = await world.create(name)
+    return await committed(store, await loaded(store, key), started())
+
+
+def filler(count: int, size: int = 1000) -> list[HistoryEvent]:
+    """Return so many events of about `size` bytes."""
+    return [StepSucceeded(path=f"s{i}", output="x" * size) for i in range(count)]
+
+
+def as_list(value: Json) -> list[JsonObject]:
+    """Return the objects of a list."""
+    assert isinstance(value, list)
+    return [each for each in value if isinstance(each, dict)]

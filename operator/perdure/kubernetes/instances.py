@@ -81,7 +81,10 @@ def rev_of(body: JsonObject) -> int | None:
 
 def head_of(body: JsonObject, uid: str) -> Head:
     """Return where the history stands. Raises HistoryCorruptError, NewerHistoryError."""
-    history = (status_of(body) or {}).get("history")
+    status = status_of(body) or {}
+    history = status.get("history")
+    if history is None and "startedAt" in status:
+        raise HistoryCorruptError("the instance has started, but status.history is missing")
     if history is None:
         return Head(
             is_present=False,

@@ -12,12 +12,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from perdure.engine.values import JsonObject, ValueRefusedError
+from perdure.engine.values import Json, JsonObject, ValueRefusedError
 from perdure.errors import (
     HistoryCorruptError,
     NewerHistoryError,
     ObjectConflictError,
-    ObjectError,
     ObjectForbiddenError,
     ObjectNotFoundError,
     ObjectRejectedError,
@@ -26,23 +25,26 @@ from perdure.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from perdure.kubernetes.histories import Histories, metadata_of
+from perdure.kubernetes.histories import Histories
 from perdure.kubernetes.instances import (
-    controls_of,
-    created_at_of,
     generation_of,
     head_of,
-    hint_of,
-    key_of,
     observed_of,
     rev_of,
     status_of,
-    texts_of,
     version_of,
 )
-from perdure.kubernetes.loading import Known, Loader
-from perdure.kubernetes.payloads import PayloadTooLargeError
-from perdure.kubernetes.plan import EventTooLargeError, Plan, Position, is_ending, plan
+from perdure.kubernetes.loading import Loader
+from perdure.kubernetes.orphans import orphans
+from perdure.kubernetes.payloads import PayloadTooLargeError, reference_of, unescaped, value_of
+from perdure.kubernetes.plan import EventTooLargeError, Plan, is_ending, plan
+from perdure.kubernetes.reading import (
+    FORBIDDEN_SECONDS,
+    Reader,
+    position_of,
+    snapshot_of,
+    without_history,
+)
 from perdure.kubernetes.status import stalled_status, with_commit
 from perdure.ports import (
     WORKFLOW_INSTANCES,
@@ -64,17 +66,13 @@ from perdure.ports import (
 NOT_SENT_SECONDS = 0.5
 """Until a commit that was not sent is tried again, where nobody says more."""
 
-FORBIDDEN_SECONDS = 10.0
-"""A 403 ends when an administrator acts or the namespace is gone: neither happens in a moment."""
-
 logger = logging.getLogger(__name__)
 
 
 class KubernetesStore:
     """Reads and writes engine state in WorkflowInstance statuses and WorkflowHistory objects.
 
-    It holds the newest snapshot of each instance that was loaded or committed and not forgotten,
-    and the bodies that `hint` saw and `load` has not used yet.
+    Methods without a docstring are those of `perdure.ports.HistoryStore`.
     """
 
     def __init__(self, objects: Objects, clock: Clock) -> None:
@@ -82,26 +80,16 @@ class KubernetesStore:
         self._clock = clock
         self._histories = Histories(objects)
         self._loader = Loader(self._histories)
-        self._snapshots: dict[str, Snapshot] = {}
-        self._bodies: dict[str, tuple[int, JsonObject]] = {}
-        self._unresolved: dict[str, set[str]] = {}
+        self._reader = Reader(objects, self._loader)
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
-        try:
-            hint = hint_of(body)
-        except (KeyError, ValueError):
-            logger.warning("an object of a list or watch is no instance")
-            return None
-        uid, held = hint.key.uid, self._snapshots.get(hint.key.uid)
-        if held is not None and held.version >= hint.version:
-            return None
-        if self._bodies.get(uid, (-1,))[0] < hint.version:
-            self._bodies[uid] = hint.version, body
-        return hint
+        return self._reader.hint(body)
 
     def forget(self, key: InstanceKey) -> None:
-        self._snapshots.pop(key.uid, None)
-        self._bodies.pop(key.uid, None)
+        self._reader.forget(key)
+
+    async def load(self, key: InstanceKey, *, fresh: bool = False) -> Snapshot | None:
+        return await self._reader.load(key, fresh=fresh)
 
     def unresolved(self, key: InstanceKey) -> frozenset[str]:
         """Return the own commit ids that may still land: their patches were sent, no answer came.
@@ -109,87 +97,33 @@ class KubernetesStore:
         One goes when it is found in the history, or when a later rev of our own is committed,
         whose test the lost patch can no longer pass.
         """
-        return frozenset(self._unresolved.get(key.uid, ()))
+        return self._reader.unresolved(key)
 
-    # Loading
+    async def resolve(self, key: InstanceKey, stored: Json) -> Json:
+        """Return the value that `status.output` shows, or refers to.
 
-    async def load(self, key: InstanceKey, *, fresh: bool = False) -> Snapshot | None:
-        version, body = self._bodies.pop(key.uid, (-1, None))
-        held = self._snapshots.get(key.uid)
-        if not fresh:
-            if body is not None and (held is None or held.version < version):
-                return await self._read(key, body)
-            if held is not None:
-                return held
-        body = await self._get(key)
-        return None if body is None else await self._read(key, body)
-
-    async def _get(self, key: InstanceKey) -> JsonObject | None:
-        """Return the newest body, None if the instance is gone. Raises TransientError."""
-        try:
-            body = await self._objects.get(WORKFLOW_INSTANCES, key.namespace, key.name)
-        except ObjectNotFoundError:
-            body = None
-        except ObjectError as error:
-            raise TransientError(str(error), retry_after=FORBIDDEN_SECONDS) from error
-        if body is not None and key_of(body).uid == key.uid:
-            return body
-        self.forget(key)
-        self._unresolved.pop(key.uid, None)
-        return None
-
-    async def _read(self, key: InstanceKey, body: JsonObject) -> Snapshot | None:
-        """Return the snapshot of a body, after a second look if its history seems damaged.
-
-        An object that is missing may have gone with the instance, and a body that was held may
-        be older than the chain of segments.
+        Raises TransientError, and HistoryCorruptError when what it refers to is not there.
         """
-        try:
-            return self._keep(await self._folded(key, body))
-        except HistoryCorruptError:
-            again = await self._get(key)
-            if again is None:
-                return None
-            if version_of(again) == version_of(body):
-                raise
-        return self._keep(await self._folded(key, again))
+        reference = reference_of(stored)
+        if reference is None:
+            return unescaped(stored, {})
+        spec = await self._histories.get(key, reference.ref)
+        return unescaped(stored, {} if spec is None else {reference.ref: value_of(spec, reference)})
 
-    async def _folded(self, key: InstanceKey, body: JsonObject) -> Snapshot:
-        held = self._snapshots.get(key.uid)
-        if held is not None and held.version >= version_of(body):
-            return held
-        head = head_of(body, key.uid)
-        known = None if held is None else Known(held.state, _position(held).digest)
-        loaded = await self._loader.load(key, head, known)
-        position = Position(
-            status=_without_history(status_of(body)),
-            is_present=head.is_present,
-            length=head.length,
-            digest=head.digest,
-            segments=head.segments,
-            newest=head.newest,
-            hot=loaded.hot,
-        )
-        self._note_found(key, {str(record.stored.get("commitId")) for record in loaded.hot})
-        observed = observed_of(status_of(body) or {})
-        return _snapshot(body, held, state=loaded.state, observed=observed, store_data=position)
+    async def collect(self, key: InstanceKey) -> int:
+        """Delete what lost races left of the instance, or all when it is gone; return how many.
 
-    def _keep(self, snapshot: Snapshot) -> Snapshot:
-        """Hold the snapshot unless a newer one is held; return the one that is."""
-        held = self._snapshots.get(snapshot.key.uid)
-        if held is not None and held.version > snapshot.version:
-            return held
-        self._snapshots[snapshot.key.uid] = snapshot
-        if self._bodies.get(snapshot.key.uid, (-1,))[0] <= snapshot.version:
-            self._bodies.pop(snapshot.key.uid, None)
-        return snapshot
-
-    def _note_found(self, key: InstanceKey, commit_ids: set[str]) -> None:
-        lost = self._unresolved.get(key.uid)
-        if lost is not None:
-            lost -= commit_ids
-            if not lost:
-                del self._unresolved[key.uid]
+        Only what can never be referred to any more goes (orphans.py), so this may run at any
+        time beside anything. Raises TransientError, ObjectError, UnknownOutcomeError,
+        HistoryCorruptError and NewerHistoryError.
+        """
+        found = await self._histories.all(key)
+        body = await self._reader.get(key) if found else None
+        if body is not None:
+            found = await orphans(found, key.uid, head_of(body, key.uid))
+        for each in found:
+            await self._histories.delete(key, each)
+        return len(found)
 
     # Committing
 
@@ -254,18 +188,16 @@ class KubernetesStore:
 
     def _committed(self, turn: Turn, planned: Plan, body: JsonObject) -> Snapshot:
         """Go on from the body that the patch returned: nothing is read or folded again."""
-        self._unresolved.pop(turn.base.key.uid, None)
-        position = replace(planned.position, status=_without_history(status_of(body)))
-        snapshot = _snapshot(
-            body, turn.base, state=turn.state, observed=turn.observed, store_data=position
-        )
-        return self._keep(snapshot)
+        self._reader.settle(turn.base.key)
+        position = replace(planned.position, status=without_history(status_of(body)))
+        snapshot = snapshot_of(body, turn.base, turn.state, turn.observed, position)
+        return self._reader.keep(snapshot)
 
     async def _after_unknown(self, turn: Turn, error: UnknownOutcomeError) -> CommitOutcome:
         """Look for the commit in the history. A turn without events is written again, if at all."""
         if not turn.events:
             return Conflict()
-        self._unresolved.setdefault(turn.base.key.uid, set()).add(turn.commit_id)
+        self._reader.remember(turn.base.key, turn.commit_id)
         try:
             return await self._found(turn)
         except TransientError:
@@ -283,12 +215,12 @@ class KubernetesStore:
             return Conflict()  # Loading, which comes next, says what is wrong.
         if commit_id != turn.commit_id:
             return Conflict()
-        self._note_found(key, {turn.commit_id})
+        self._reader.found(key, {turn.commit_id})
         return Committed(snapshot)
 
     async def _commit_id_at(self, snapshot: Snapshot, event_id: int) -> object:
         """Return the commit id on an event; somebody may have committed on top of it."""
-        position = _position(snapshot)
+        position = position_of(snapshot)
         stored = await self._loader.event_after(
             snapshot.key, position.newest, position.hot, event_id
         )
@@ -300,7 +232,7 @@ class KubernetesStore:
         if is_too_large:
             return Rejected(str(error), is_too_large=True)
         try:
-            body = await self._get(turn.base.key)
+            body = await self._reader.get(turn.base.key)
         except TransientError:
             return Conflict()  # It was not committed; reading anew is what follows.
         if body is None:
@@ -314,7 +246,7 @@ class KubernetesStore:
 
     async def stall(self, key: InstanceKey, reason: str, message: str) -> None:
         try:
-            body = await self._get(key)
+            body = await self._reader.get(key)
             if body is not None and observed_of(status_of(body) or {}).stalled != (reason, message):
                 await self._show_stalled(key, body, reason, message)
         except PerdureError as error:
@@ -373,37 +305,3 @@ def _not_committed(error: PerdureError) -> CommitOutcome:
             return Rejected(str(error), is_too_large=error.status == 413)
         case _:
             return Throttled(FORBIDDEN_SECONDS)
-
-
-def _position(snapshot: Snapshot) -> Position:
-    assert isinstance(snapshot.store_data, Position)
-    return snapshot.store_data
-
-
-def _without_history(status: JsonObject | None) -> JsonObject | None:
-    if status is None:
-        return None
-    return {key: item for key, item in status.items() if key != "history"}
-
-
-def _snapshot(body: JsonObject, held: Snapshot | None, **parts: object) -> Snapshot:
-    """Return the snapshot of a body; the spec is read again only where it changed."""
-    generation = generation_of(body)
-    if held is not None and held.generation == generation:
-        controls = held.controls
-    else:
-        controls = controls_of(body)
-    metadata, status = metadata_of(body), status_of(body) or {}
-    observed_generation = status.get("observedGeneration")
-    return Snapshot(
-        key=key_of(body),
-        version=version_of(body),
-        rev=rev_of(body),
-        generation=generation,
-        observed_generation=observed_generation if isinstance(observed_generation, int) else 0,
-        is_deleting="deletionTimestamp" in metadata,
-        created_at=created_at_of(body),
-        annotations=texts_of(metadata.get("annotations")),
-        controls=controls,
-        **parts,  # type: ignore[arg-type]  # state, observed and store_data, named by the callers
-    )
