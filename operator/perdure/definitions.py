@@ -112,13 +112,18 @@ def _verdict(faults: tuple[Fault, ...]) -> str:
         return "checked; instances may start"
     number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     text = f"{number}:\n" + "\n".join(fault.render() for fault in faults)
-    return text if len(text) <= MAX_VERDICT else text[: MAX_VERDICT - 1] + "…"
+    return _cut(text, MAX_VERDICT)
 
 
 def _fault_json(fault: Fault) -> JsonObject:
-    shown: JsonObject = {"path": fault.path, "message": fault.message}
+    shown: JsonObject = {"path": _cut(fault.path, 1024), "message": _cut(fault.message, 4096)}
     if fault.column is not None:
         shown["column"] = fault.column
     if fault.hint is not None:
-        shown["hint"] = fault.hint
+        shown["hint"] = _cut(fault.hint, 1024)
     return shown
+
+
+def _cut(text: str, length: int) -> str:
+    """Return at most so many characters, as the schema of the status bounds them."""
+    return text if len(text) <= length else text[: length - 1] + "…"

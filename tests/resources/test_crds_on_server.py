@@ -494,6 +494,13 @@ def finished(place: Place, phase: str = "Succeeded") -> None:
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Terminated"])
+def test_an_ended_instance_takes_no_events(place: Place, phase: str) -> None:
+    finished(place, phase)
+    with refused("the instance has ended and takes no events any more"):
+        place.patch("WorkflowInstance", "order-1", added(id="late", name="approved"))
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Terminated"])
 @pytest.mark.parametrize("to", ["Running", "Stalled", None])
 def test_an_ended_phase_is_the_last(place: Place, phase: str, to: str | None) -> None:
     finished(place, phase)

@@ -9,7 +9,7 @@ from perdure.resources.base import Rule, SpecModel, StatusModel
 from perdure.resources.definition import DefinitionSpec, DefinitionStatus
 from perdure.resources.event import WorkflowEventSpec, WorkflowEventStatus
 from perdure.resources.history import HistorySpec
-from perdure.resources.instance import InstanceSpec, InstanceStatus
+from perdure.resources.instance import ENDED, InstanceSpec, InstanceStatus
 
 CATEGORY = "perdure"
 
@@ -114,6 +114,12 @@ INSTANCE = Kind(
             message="the status of an instance is its memory: it cannot be removed; delete the "
             "instance instead",
             cel="!has(oldSelf.status) || has(self.status)",
+        ),
+        Rule(
+            message="the instance has ended and takes no events any more: start another one",
+            cel="!has(oldSelf.status) || !has(oldSelf.status.phase) || "
+            f"!(oldSelf.status.phase in {list(ENDED)!r}) || "
+            "self.spec.events == oldSelf.spec.events",
         ),
     ),
     max_name=63,

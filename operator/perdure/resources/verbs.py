@@ -64,7 +64,7 @@ class HttpSpec(SpecModel):
     )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None,
-        description="The port of the Service. 80 if not set, or 443 when scheme is https.",
+        description="The port of the Service; its only TCP port if not set.",
     )
     scheme: Literal["http", "https"] | None = Field(
         default=None, description="How to talk to the Service. http if not set."
