@@ -243,7 +243,7 @@ class HistoryStoreContract:
         store = world.store()
         base = await committed(store, await loaded(store, key), started(), scheduled("a"))
         await store.stall(key, "HistoryCorrupt", "the events do not match")
-        await store.stall(key, "HistoryCorrupt", "the events do not match")
+        await store.stall(key, "HistoryCorrupt", "the events still do not match")
         other = await loaded(world.store(), key)
         assert other.observed.stalled == ("HistoryCorrupt", "the events do not match")
         assert other.state == base.state

@@ -1,5 +1,6 @@
 """The store against a real API server: one patch per commit, and lost answers."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -34,22 +35,27 @@ from perdure.engine.fold import fold
 from perdure.engine.state import State
 from perdure.engine.values import Json, JsonObject, canonical
 from perdure.errors import (
+    ObjectNotFoundError,
     ThrottledError,
     TransientError,
     UnknownOutcomeError,
 )
 from perdure.kubernetes import loading
 from perdure.kubernetes.codec import decode
+from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.segments import as_written
+from perdure.kubernetes.store import KubernetesStore
 from perdure.ports import (
     Committed,
     Conflict,
     Gone,
     Observed,
     Rejected,
+    Resource,
     Throttled,
     Unknown,
 )
+from perdure.runtime.clock import SystemClock
 
 pytestmark = pytest.mark.cluster
 
@@ -262,6 +268,35 @@ class TestUnknownOutcomes:
         assert await outcome_of(store, decided) == Throttled(delay)
         assert world.objects.taken() == ["patch WorkflowInstance"]
         assert isinstance(await outcome_of(store, decided), Committed)
+
+
+class TestNotServed:
+    async def test_a_kind_that_is_not_served_is_no_deleted_instance(
+        self, world: ApiServerWorld
+    ) -> None:
+        store = world.faulty()
+        base = await begun(world, store, "unserved")
+
+        async def refuse(send: Patch) -> JsonObject:
+            raise ObjectNotFoundError(
+                "patch: 404 NotFound: the server could not find the requested resource", status=404
+            )
+
+        world.objects.fault = refuse
+        decided = turn(base, scheduled("a"), commit_id="c2")
+        assert await outcome_of(store, decided) == Throttled(0.5)
+        assert isinstance(await outcome_of(store, decided), Committed)
+
+    async def test_without_the_kind_a_load_fails_for_now(self, world: ApiServerWorld) -> None:
+        base = await begun(world, world.store(), "unseen")
+        objects = ApiObjects(world.client)
+
+        class Elsewhere(ApiObjects):
+            async def get(self, resource: Resource, namespace: str, name: str) -> JsonObject:
+                return await objects.get(replace(resource, plural="nosuchkinds"), namespace, name)
+
+        with pytest.raises(TransientError):
+            await KubernetesStore(Elsewhere(world.client), SystemClock()).load(base.key)
 
 
 class TestRejections:

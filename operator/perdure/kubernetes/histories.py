@@ -10,6 +10,7 @@ from __future__ import annotations
 from perdure.engine.values import Json, JsonObject, canonical
 from perdure.errors import (
     ObjectConflictError,
+    ObjectError,
     ObjectNotFoundError,
     ObjectRejectedError,
     TransientError,
@@ -21,6 +22,9 @@ from perdure.ports import WORKFLOW_HISTORIES, WORKFLOW_INSTANCES, InstanceKey, O
 
 RETRY_SECONDS = 0.5
 """An object that is in the way while it is being deleted is gone soon."""
+
+NOT_SERVED = ("could not find the requested resource", "page not found")
+"""What a 404 says that is not about one object."""
 
 API_VERSION = f"{WORKFLOW_INSTANCES.group}/{WORKFLOW_INSTANCES.version}"
 
@@ -69,8 +73,12 @@ class Histories:
         """Return the spec of an object, None when there is none. Raises TransientError."""
         try:
             return spec_of(await self._objects.get(WORKFLOW_HISTORIES, key.namespace, name))
-        except ObjectNotFoundError:
+        except ObjectNotFoundError as error:
+            if not is_absence(error):
+                raise TransientError(str(error)) from error
             return None
+        except ObjectError as error:
+            raise TransientError(str(error)) from error
 
     async def all(self, key: InstanceKey) -> list[JsonObject]:
         """Return all objects of an instance. Raises TransientError."""
@@ -84,6 +92,15 @@ class Histories:
         await self._objects.delete(
             WORKFLOW_HISTORIES, key.namespace, str(metadata["name"]), uid=str(metadata["uid"])
         )
+
+
+def is_absence(error: ObjectNotFoundError) -> bool:
+    """Return whether a 404 says that the object is not there, and not that its kind is not served.
+
+    The latter is what a restarting API server, a proxy or a CRD that is being replaced answers:
+    no reason to take an instance for deleted.
+    """
+    return not any(words in str(error) for words in NOT_SERVED)
 
 
 def metadata_of(body: JsonObject) -> JsonObject:

@@ -16,7 +16,7 @@ from perdure.errors import (
     ObjectNotFoundError,
     TransientError,
 )
-from perdure.kubernetes.histories import metadata_of
+from perdure.kubernetes.histories import is_absence, metadata_of
 from perdure.kubernetes.instances import (
     controls_of,
     created_at_of,
@@ -112,7 +112,9 @@ class Reader:
         """Return the newest body, None if the instance is gone. Raises TransientError."""
         try:
             body = await self._objects.get(WORKFLOW_INSTANCES, key.namespace, key.name)
-        except ObjectNotFoundError:
+        except ObjectNotFoundError as error:
+            if not is_absence(error):
+                raise TransientError(str(error)) from error
             body = None
         except ObjectError as error:
             raise TransientError(str(error), retry_after=FORBIDDEN_SECONDS) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from perdure.engine.values import Json, JsonObject, ValueRefusedError
@@ -25,8 +25,9 @@ from perdure.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from perdure.kubernetes.histories import Histories
+from perdure.kubernetes.histories import Histories, is_absence
 from perdure.kubernetes.instances import (
+    FINISHED,
     generation_of,
     head_of,
     observed_of,
@@ -177,7 +178,9 @@ class KubernetesStore:
             )
         except UnknownOutcomeError as error:
             return await self._after_unknown(turn, error)
-        except ObjectNotFoundError:
+        except ObjectNotFoundError as error:
+            if not is_absence(error):
+                return Throttled(NOT_SENT_SECONDS)
             self.forget(key)
             return Gone()
         except ObjectRejectedError as error:
@@ -247,7 +250,7 @@ class KubernetesStore:
     async def stall(self, key: InstanceKey, reason: str, message: str) -> None:
         try:
             body = await self._reader.get(key)
-            if body is not None and observed_of(status_of(body) or {}).stalled != (reason, message):
+            if body is not None and not _shows_stalled(status_of(body) or {}, reason):
                 await self._show_stalled(key, body, reason, message)
         except PerdureError as error:
             logger.warning(
@@ -277,6 +280,12 @@ class KubernetesStore:
         await self._objects.patch(
             WORKFLOW_INSTANCES, key.namespace, key.name, operations, subresource="status"
         )
+
+
+def _shows_stalled(status: Mapping[str, Json], reason: str) -> bool:
+    """Return whether a status says so already, or belongs to the past: the end is frozen."""
+    stalled = observed_of(status).stalled
+    return status.get("phase") in FINISHED or (stalled is not None and stalled[0] == reason)
 
 
 def has_moved(turn: Turn, body: JsonObject) -> bool:
