@@ -214,6 +214,22 @@ class HistoryStoreContract:
         assert store.hint(await world.body(key)) is None
         assert await store.load(key) == snapshot
 
+    async def test_an_echo_older_than_what_was_forgotten_is_dropped_too(self, world: World) -> None:
+        key = await world.create("cold")
+        store = world.store()
+        base = await committed(store, await loaded(store, key), started(), scheduled("a"))
+        before = await world.body(key)
+        await committed(store, base, completed(2), commit_id="c2")
+        store.forget(key)
+        assert store.hint(before) is None
+        snapshot = await store.load(key)
+        assert snapshot is not None
+        assert not snapshot.state.activities
+        store.forget(key)
+        caught_up = store.hint(await world.body(key))
+        assert caught_up is not None
+        assert caught_up.version == snapshot.version
+
     async def test_a_stale_body_leads_to_a_conflict_and_never_to_a_lost_event(
         self, world: World
     ) -> None:

@@ -103,7 +103,8 @@ def reference_of(stored: Json) -> Reference | None:
     match marker:
         case {"ref": str(ref), "size": int(size), "digest": str(digest)}:
             return Reference(ref, size, digest)
-    raise HistoryCorruptError(f"a payload reference is damaged: {str(marker)[:200]}")
+        case _:
+            raise HistoryCorruptError(f"a payload reference is damaged: {str(marker)[:200]}")
 
 
 def references(stored: Json, fields: Iterable[str]) -> list[Reference]:

@@ -44,6 +44,9 @@ from perdure.ports import (
 FORBIDDEN_SECONDS = 10.0
 """A 403 ends when an administrator acts or the namespace is gone: neither happens in a moment."""
 
+MAX_FLOORS = 20_000
+"""Floors that are kept; some are never met, as their instance was deleted. 150 bytes each."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,6 +63,9 @@ class Reader:
         self._snapshots: dict[str, Snapshot] = {}
         self._bodies: dict[str, tuple[int, JsonObject]] = {}
         self._unresolved: dict[str, set[str]] = {}
+        # The version of what was forgotten, until the watch has caught up with it: an echo older
+        # than our last commit would show work as open that has been closed.
+        self._floors: dict[str, int] = {}
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
         try:
@@ -70,13 +76,20 @@ class Reader:
         uid, held = hint.key.uid, self._snapshots.get(hint.key.uid)
         if held is not None and held.version >= hint.version:
             return None
+        if self._floors.get(uid, 0) > hint.version:
+            return None
+        self._floors.pop(uid, None)
         if self._bodies.get(uid, (-1,))[0] < hint.version:
             self._bodies[uid] = hint.version, body
         return hint
 
     def forget(self, key: InstanceKey) -> None:
-        self._snapshots.pop(key.uid, None)
+        held = self._snapshots.pop(key.uid, None)
         self._bodies.pop(key.uid, None)
+        if held is not None:
+            self._floors[key.uid] = held.version
+            if len(self._floors) > MAX_FLOORS:
+                del self._floors[next(iter(self._floors))]
 
     def unresolved(self, key: InstanceKey) -> frozenset[str]:
         return frozenset(self._unresolved.get(key.uid, ()))
@@ -121,6 +134,7 @@ class Reader:
         if body is not None and key_of(body).uid == key.uid:
             return body
         self.forget(key)
+        self._floors.pop(key.uid, None)
         self.settle(key)
         return None
 
