@@ -571,7 +571,7 @@ def test_the_operator_notes_a_newer_generation_of_a_finished_instance(place: Pla
 def test_a_finished_instance_still_takes_its_controls_and_can_be_deleted(place: Place) -> None:
     finished(place)
     place.merge("WorkflowInstance", "order-1", {"spec": {"terminate": {"reason": "late"}}})
-    place.patch("WorkflowInstance", "order-1", added(id="e1", name="late"))
+    place.merge("WorkflowInstance", "order-1", {"spec": {"retention": {"succeeded": "1h"}}})
     place.kubectl("delete", "wfi", "order-1")
 
 
