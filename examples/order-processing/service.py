@@ -39,12 +39,12 @@ class Shop:
     busy: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def once(self, key: str, effect: Callable[[], Answer]) -> Answer:
+    def once(self, key: str, effect: Callable[[str], Answer]) -> Answer:
         """Return the answer to a key: that of the first time, or that of `effect` now."""
         with self.lock:
             if key in self.answers:
                 return self.answers[key]
-            answer = effect()
+            answer = effect(key)
             if answer[0] < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self.answers[key] = answer
             return answer
@@ -64,10 +64,10 @@ class Shop:
         self.note("released", id=reservation)
         return HTTPStatus.OK, {"id": reservation, "released": True}
 
-    def charge(self, order: dict[str, Any]) -> Answer:
-        """Take the money. The first request for an order finds the provider busy."""
-        if order["order"] not in self.busy:
-            self.busy.add(order["order"])
+    def charge(self, order: dict[str, Any], key: str) -> Answer:
+        """Take the money. The first request with a key finds the provider busy."""
+        if key not in self.busy:
+            self.busy.add(key)
             return HTTPStatus.SERVICE_UNAVAILABLE, {"error": "busy, try again"}
         if order["amount"] > CARD_LIMIT:
             return HTTPStatus.PAYMENT_REQUIRED, {"error": f"the card pays at most {CARD_LIMIT}"}
@@ -94,23 +94,23 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(HTTPStatus.OK, {"entries": list(self.shop.ledger)})
 
     def do_POST(self) -> None:
-        effects = {
-            "/reservations": self.shop.reserve,
-            "/charges": self.shop.charge,
-            "/shipments": self.shop.ship,
+        effects: dict[str, Callable[[str], Answer]] = {
+            "/reservations": lambda _: self.shop.reserve(order),
+            "/charges": lambda key: self.shop.charge(order, key),
+            "/shipments": lambda _: self.shop.ship(order),
         }
         length = int(self.headers.get("Content-Length", "0"))
         order = json.loads(self.rfile.read(length) or b"{}")
         if self.path not in effects:
             self.answer(HTTPStatus.NOT_FOUND, {"error": f"nothing at {self.path}"})
             return
-        self.once(lambda: effects[self.path](order))
+        self.once(effects[self.path])
 
     def do_DELETE(self) -> None:
         reservation = self.path.removeprefix("/reservations/")
-        self.once(lambda: self.shop.release(reservation))
+        self.once(lambda _: self.shop.release(reservation))
 
-    def once(self, effect: Callable[[], Answer]) -> None:
+    def once(self, effect: Callable[[str], Answer]) -> None:
         key = self.headers.get("Idempotency-Key")
         if key is None:
             self.answer(HTTPStatus.BAD_REQUEST, {"error": "Idempotency-Key is missing"})
