@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from perdure.engine.faults import Fault
 from perdure.engine.values import Json, JsonObject
 from perdure.language.compiling import Surroundings, compile_step
+from perdure.language.inputs import schema_faults
 from perdure.language.names import name_fault
 from perdure.language.program import CallVerb, Flow, Program, Step, SwitchVerb
 from perdure.language.reading import Reader, as_list, as_map, as_text, names_in
@@ -38,7 +36,8 @@ def check(spec: Json) -> tuple[Program | None, list[Fault]]:
     """
     reader, raw = Reader(), as_map(spec)
     schema = as_map(raw.get("input")).get("schema")
-    _check_schema(reader, schema)
+    if isinstance(schema, dict):
+        reader.faults += schema_faults(schema, "spec.input.schema")
     whole = _Whole(
         input_type=ANY_OBJECT if schema is None else type_of_schema(schema),
         flows={
@@ -65,40 +64,6 @@ def check(spec: Json) -> tuple[Program | None, list[Fault]]:
 
 def _unique(faults: list[Fault]) -> list[Fault]:
     return list(dict.fromkeys(faults))
-
-
-def _check_schema(reader: Reader, schema: Json) -> None:
-    path = "spec.input.schema"
-    if not isinstance(schema, dict):
-        return
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
-        reader.fault(f"{path}{place}", f"is no JSON Schema: {error.message[:300]}")
-    for place, reference in _references(schema, path):
-        if not reference.startswith("#"):
-            reader.fault(
-                place,
-                f'"{reference[:100]}" lies outside of the schema',
-                hint="put it under $defs and refer to it by #/$defs/name",
-            )
-    if schema.get("type", "object") != "object":
-        reader.fault(f"{path}.type", "the input of an instance is an object")
-
-
-def _references(value: Json, path: str) -> Iterator[tuple[str, str]]:
-    below = [(path, value)]
-    while below:
-        place, item = below.pop()
-        if isinstance(item, dict):
-            for key, inner in item.items():
-                if key in ("$ref", "$dynamicRef") and isinstance(inner, str):
-                    yield f"{place}.{key}", inner
-                else:
-                    below.append((f"{place}.{key}", inner))
-        elif isinstance(item, list):
-            below += [(f"{place}[{i}]", inner) for i, inner in enumerate(item)]
 
 
 def _check_flow_names(reader: Reader, raw: JsonObject) -> None:

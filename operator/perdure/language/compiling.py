@@ -32,6 +32,7 @@ from perdure.language.types import Dyn, Type, did_you_mean
 
 LEAVES = ("http", "wait", "event", "set", "raise", "return")
 VERBS = (*LEAVES, "switch", "call")
+DEFAULTS = "spec.defaults"
 _PLACEHOLDER = ReturnVerb()
 
 
@@ -85,7 +86,8 @@ def _with_common(
     }
     timeout = raw.get("timeout", defaults.get("timeout"))
     if timeout is not None:
-        changes["timeout"] = reader.duration_template(timeout, around.scope(), f"{path}.timeout")
+        place = path if "timeout" in raw else DEFAULTS
+        changes["timeout"] = reader.duration_template(timeout, around.scope(), f"{place}.timeout")
     if "output" in raw:
         result = HTTP_RESULT if is_call else Dyn
         changes["output"] = reader.template(
@@ -95,8 +97,12 @@ def _with_common(
 
 
 def _retry(reader: Reader, raw: Json, default: Json, around: Surroundings, path: str) -> Retry:
-    fields = {**as_map(default), **as_map(raw)}
-    path = f"{path}.retry"
+    own = as_map(raw)
+    fields = {**as_map(default), **own}
+
+    def place(name: str) -> str:
+        return f"{path if name in own else DEFAULTS}.retry.{name}"
+
     changes: dict[str, object] = {}
     attempts = as_int(fields.get("attempts"))
     if attempts is not None:
@@ -111,12 +117,12 @@ def _retry(reader: Reader, raw: Json, default: Json, around: Surroundings, path:
         ("maxDelay", "max_delay"),
         ("attemptTimeout", "attempt_timeout"),
     ):
-        length = reader.duration(fields.get(name), f"{path}.{name}")
+        length = reader.duration(fields.get(name), place(name))
         if length is not None:
             changes[target] = length
     if "when" in fields:
         changes["when"] = reader.expression(
-            fields["when"], around.scope(error=ERROR), f"{path}.when"
+            fields["when"], around.scope(error=ERROR), place("when")
         )
     return replace(Retry(), **changes)  # type: ignore[arg-type]  # the keys are fields of Retry
 
@@ -237,7 +243,9 @@ def _wait(reader: Reader, raw: JsonObject, around: Surroundings, path: str) -> W
     if "for" in raw:
         length = reader.duration_template(raw["for"], around.scope(), f"{path}.for")
         return WaitVerb(length=length)
-    return WaitVerb(moment=reader.time_template(raw.get("at", ""), around.scope(), f"{path}.at"))
+    if "at" not in raw:
+        return WaitVerb()  # a fault of shape
+    return WaitVerb(moment=reader.time_template(raw["at"], around.scope(), f"{path}.at"))
 
 
 def _event(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 SMALLEST = timedelta(milliseconds=100)
 """The smallest delay: literals below it are refused, computed ones are raised to it."""
@@ -32,16 +32,22 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_delay(text: str) -> timedelta:
-    """Return a computed delay, raised to the smallest one; raise ValueError like above."""
+    """Return a computed delay, raised to the smallest one; raise ValueError like above.
+
+    A negative one, such as the time until a moment that has passed, is raised too.
+    """
+    if text.startswith("-"):
+        parse_duration(text[1:])
+        return SMALLEST
     return max(parse_duration(text), SMALLEST)
 
 
 def parse_time(text: str) -> datetime:
-    """Return an aware time; raise ValueError when the text is no RFC 3339 time with a zone."""
+    """Return a time in UTC; raise ValueError when the text is no RFC 3339 time with a zone."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise ValueError(f'"{text}" is not a time: write RFC 3339, such as 2027-01-31T09:00:00Z')
-    return time
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f'"{text}" is not a time: write RFC 3339, such as 2027-01-31T09:00:00Z')

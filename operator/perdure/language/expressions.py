@@ -24,7 +24,14 @@ from perdure.engine.values import Json
 from perdure.errors import InvalidDefinitionError, PerdureError
 from perdure.language.effort import TooMuchError, effort_of
 from perdure.language.explain import Explainer, ExpressionFault, run_time_text
-from perdure.language.functions import OVERLOADS, FunctionFault, Overload
+from perdure.language.functions import (
+    OVERLOADS,
+    PATTERN_ARGUMENT,
+    FunctionFault,
+    Overload,
+    compiled_pattern,
+    no_pattern,
+)
 from perdure.language.lexing import Kind, tokens_of
 from perdure.language.protos import (
     CheckedTree,
@@ -171,6 +178,7 @@ def compile_expression(source: str, scope: Scope, *, result: Type = Dyn) -> Expr
     faults = [
         *_record_faults(tree, messages.records, explain),
         *_literal_faults(tree, messages.records, explain),
+        *_pattern_faults(tree, explain),
     ]
     if unfit := _result_fault(tree, result, explain):
         faults.append(unfit)
@@ -374,6 +382,19 @@ def _literal_faults(
             failed.add(call.id)
             place = explain.place(tree.place_of(call))
             yield ExpressionFault(run_time_text(report, records), place + 1)
+
+
+def _pattern_faults(tree: CheckedTree, explain: Explainer) -> Iterator[ExpressionFault]:
+    """Find literal patterns that are none, in calls on texts that are not known yet."""
+    for node in descend(tree.root):
+        if kind_of(node) != "call_expr" or node.call_expr.function not in PATTERN_ARGUMENT:
+            continue
+        arguments = list(children_of(node))
+        pattern = _literal_text(arguments[1]) if len(arguments) > 1 else None
+        if pattern is None or _literal_text(arguments[0]) is not None:
+            continue  # What is all literal was evaluated.
+        if compiled_pattern(pattern) is None:
+            yield ExpressionFault(no_pattern(pattern), tree.place_of(arguments[1]) + 1)
 
 
 def _report_of(tree: CheckedTree, call: Any) -> str | None:

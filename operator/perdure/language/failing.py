@@ -74,7 +74,7 @@ def _matches(run: Run, place: Place, entry: Catch, failure: Failure) -> bool:
     if entry.when is None:
         return True
     try:
-        return entry.when.evaluate(run.names(place.frame, {"error": failure.as_json()})) is True
+        return entry.when.evaluate(run.names(place, {"error": failure.as_json()})) is True
     except EvaluationError:
         return False
 

@@ -164,15 +164,32 @@ def _kind(item: object) -> str:
 # Text. RE2 is what the library's own `matches` uses: linear in the text, whatever the pattern.
 
 
+PATTERN_ARGUMENT: Final = frozenset({"matches", "find", "findAll"})
+"""Functions whose first argument behind the text is a pattern."""
+
+
 @functools.lru_cache(maxsize=256)
-def _pattern(pattern: str) -> Any:
+def compiled_pattern(pattern: str) -> Any:
+    """Return RE2's compiled pattern, None for a text that is no pattern."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
     try:
         return re2.compile(pattern, options=options)
     except re2.error:
-        raise FunctionFault(f"{json.dumps(pattern)} is not a regular expression") from None
+        return None
+
+
+def _pattern(pattern: str) -> Any:
+    compiled = compiled_pattern(pattern)
+    if compiled is None:
+        raise FunctionFault(no_pattern(pattern))
+    return compiled
+
+
+def no_pattern(pattern: str) -> str:
+    """Return the sentence about a text that is no pattern."""
+    return f"{json.dumps(pattern[:100])} is not a regular expression"
 
 
 def _find(text: str, pattern: str) -> str:

@@ -111,7 +111,7 @@ class Reader:
     def time_template(self, value: Json, scope: Scope, path: str) -> Template:
         """Return a template of a time; a literal one is checked now."""
         template = self.template(value, scope, path)
-        if template.is_literal and isinstance(value, str):
+        if template.is_literal and template is not _BROKEN_TEMPLATE and isinstance(value, str):
             self._time(value, path)
         return template
 

@@ -31,8 +31,8 @@ def delay_before_next(retry: Retry, attempt: int, failure: Failure, key: str) ->
     that every decision about it is the same decision. Source: docs/language.md#retry.
     """
     if failure.retry_after_seconds is not None:
-        wished = timedelta(seconds=failure.retry_after_seconds)
-        return max(SMALLEST, min(wished, LONGEST_RETRY_AFTER))
+        wished = min(failure.retry_after_seconds, LONGEST_RETRY_AFTER.total_seconds())
+        return max(SMALLEST, timedelta(seconds=max(wished, 0.0)))
     ceiling = _grown(retry, attempt)
     if not retry.has_jitter:
         return max(SMALLEST, ceiling)

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from perdure.engine.events import AttemptFailed, Claim, Failure, HistoryEvent
 from perdure.engine.orchestrator import Facts
+from perdure.engine.paths import owner_of
 from perdure.engine.recorder import Recorder
 from perdure.engine.state import State, Unit
 from perdure.engine.values import Json, ValueRefusedError, canonical, normalise
 from perdure.language.expressions import EvaluationError, Expression
 from perdure.language.places import Extra, Place, bindings
-from perdure.language.program import Program, Step
+from perdure.language.program import Program
 from perdure.language.templates import Template
 
 MAX_VALUE_BYTES = 1024 * 1024
@@ -36,6 +37,8 @@ class Run:
         self.program = program
         self.recorder = recorder
         self.facts = facts
+        self._refused: set[tuple[int, int]] = set()
+        self._refused_by: tuple[object, object, object] = ((), (), ())
 
     @property
     def state(self) -> State:
@@ -65,17 +68,42 @@ class Run:
         unit = self.unit(place)
         return 1 if unit is None else unit.attempt + 1
 
-    def names(self, frame: str, extra: Extra = NO_EXTRA) -> dict[str, Json]:
-        """Return what an expression in the frame sees, with names of the step's own added."""
-        flow = self.program.flow(self.state.frames[frame].flow)
-        return {**bindings(self.state, frame, self.now, flow), **extra}
+    def names(self, place: Place, extra: Extra = NO_EXTRA) -> dict[str, Json]:
+        """Return what an expression of the step sees, with names of its own added.
+
+        The leaf under `catch.do` also sees the `error` that its entry handles.
+        """
+        flow = self.program.flow(self.state.frames[place.frame].flow)
+        seen = bindings(self.state, place.frame, self.now, flow)
+        owner = self.state.units.get(owner_of(place.path))
+        if owner is not None and owner.path != place.path and owner.failure is not None:
+            seen["error"] = owner.failure.as_json()
+        return {**seen, **extra}
+
+    def refuse(self, wait_id: int, received_id: int) -> None:
+        """Remember that a wait does not want an event, as long as nothing changes what it sees.
+
+        A thousand events that nobody wants would else be asked about a thousand times each.
+        """
+        seen = (self.state.units, self.state.frames, self.state.vars)
+        if any(now is not then for now, then in zip(seen, self._refused_by, strict=True)):
+            self._refused_by = seen
+            self._refused.clear()
+        self._refused.add((wait_id, received_id))
+
+    def was_refused(self, wait_id: int, received_id: int) -> bool:
+        """Return whether the wait was asked already and would say the same again."""
+        seen = (self.state.units, self.state.frames, self.state.vars)
+        if any(now is not then for now, then in zip(seen, self._refused_by, strict=True)):
+            return False
+        return (wait_id, received_id) in self._refused
 
     def evaluate(
         self, place: Place, expression: Expression, what: str, extra: Extra = NO_EXTRA
     ) -> Json:
         """Return an expression's value; raise StepFault with an ExpressionError."""
         try:
-            return normalise(expression.evaluate(self.names(place.frame, extra)))
+            return normalise(expression.evaluate(self.names(place, extra)))
         except (EvaluationError, ValueRefusedError) as error:
             raise StepFault(self.broken(place, what, str(error))) from error
 
@@ -91,7 +119,7 @@ class Run:
 
     def render(self, place: Place, template: Template, what: str, extra: Extra = NO_EXTRA) -> Json:
         """Return a template's value; raise StepFault (ExpressionError or TooLarge)."""
-        return self.render_with(place, template, what, self.names(place.frame, extra))
+        return self.render_with(place, template, what, self.names(place, extra))
 
     def render_with(self, place: Place, template: Template, what: str, names: Extra) -> Json:
         """Return a template's value over exactly these names."""
@@ -102,13 +130,19 @@ class Run:
         return self.bounded(place, value, what)
 
     def render_all(
-        self, place: Place, templates: Mapping[str, Template], what: str
+        self,
+        place: Place,
+        templates: Mapping[str, Template],
+        what: str,
+        extra: Extra = NO_EXTRA,
     ) -> dict[str, Json]:
-        """Return the values of several named templates."""
-        return {
-            name: self.render(place, template, f"{what}.{name}")
+        """Return the values of several named templates, which are stored as one."""
+        values = {
+            name: self.render(place, template, f"{what}.{name}", extra)
             for name, template in templates.items()
         }
+        self.bounded(place, dict(values), what)
+        return values
 
     def bounded(self, place: Place, value: Json, what: str) -> Json:
         """Return the value, or raise StepFault TooLarge past MAX_VALUE_BYTES."""
@@ -137,8 +171,3 @@ class Run:
     def fail_attempt(self, place: Place, failure: Failure, attempt: int) -> None:
         """Record that an attempt without activity failed."""
         self.add(AttemptFailed(path=place.path, attempt=attempt, failure=failure))
-
-
-def has_retries(step: Step) -> bool:
-    """Return whether the step may have a second attempt."""
-    return step.retry.attempts != 1

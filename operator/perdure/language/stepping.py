@@ -63,7 +63,7 @@ def run_frame(run: Run, path: str) -> Done | None:
         unit = run.unit(place)
         if unit is not None and unit.stage is Stage.FAILED:
             return Done(failure=unit.failure)
-    return _output(run, path, flow)
+    return None if run.recorder.is_full else _output(run, path, flow)
 
 
 def _failure_in(run: Run, path: str, flow: Flow) -> Done | None:
@@ -193,7 +193,7 @@ def _run_block(run: Run, place: Place, unit: Unit) -> None:
     frame = body_path(place.path, unit.attempt)
     leaf = leaf_path(place.path, unit.attempt)
     done = _run_body(run, place, body, frame, leaf, attempt=unit.attempt)
-    if done is None or run.state.frames[place.frame].returned:
+    if done is None or run.recorder.is_full or run.state.frames[place.frame].returned:
         return
     if done.failure is not None:
         run.fail_attempt(place, done.failure, unit.attempt)
@@ -216,7 +216,7 @@ def _go_on_catching(run: Run, place: Place, unit: Unit) -> None:
         done = _run_body(run, place, entry.body, path, path, attempt=unit.attempt, extra=extra)
     except StepFault as fault:
         done = Done(failure=fault.failure)
-    if done is None or run.state.frames[place.frame].returned:
+    if done is None or run.recorder.is_full or run.state.frames[place.frame].returned:
         return
     if done.failure is not None:
         run.add(StepFailed(path=place.path, error=done.failure))
@@ -260,10 +260,7 @@ def _enter(
     """Open a frame for a named flow: parameters in the caller's scope, variables in its own."""
     assert body.flow is not None, f"{place.path}: no flow to enter"
     flow = run.program.flows[body.flow]
-    params = {
-        name: run.render(place, template, f"with.{name}", extra)
-        for name, template in body.params.items()
-    }
+    params = run.render_all(place, body.params, "with", extra)
     run.add(
         FlowEntered(
             path=frame,
@@ -278,9 +275,11 @@ def _enter(
 def _flow_vars(run: Run, place: Place, flow: Flow, params: Extra) -> dict[str, Json]:
     if not flow.vars:
         return {}
-    names = run.names(place.frame)
+    names = run.names(place)
     seen = {"input": names["input"], "vars": dict(run.state.vars), "workflow": names["workflow"]}
-    return {
+    values = {
         name: run.render_with(place, template, f"vars.{name}", {**seen, **params})
         for name, template in flow.vars.items()
     }
+    run.bounded(place, dict(values), "vars")
+    return values

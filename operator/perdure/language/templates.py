@@ -246,7 +246,7 @@ def _rendered(node: _Node, bindings: Mapping[str, Json]) -> Json:
             if single is not None:
                 return _value(single, bindings, path)
             texts = [
-                part if isinstance(part, str) else _text(_value(part, bindings, path))
+                part if isinstance(part, str) else text_of(_value(part, bindings, path))
                 for part in parts
             ]
             return _within_bounds("".join(texts), path)
@@ -263,7 +263,8 @@ def _value(expression: Expression, bindings: Mapping[str, Json], path: str) -> J
         raise EvaluationError(f"{path}: {error}") from None
 
 
-def _text(value: Json) -> str:
+def text_of(value: Json) -> str:
+    """Return a value as text, as templates join it: strings as they are, else compact JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -280,7 +281,7 @@ _BEHIND_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*[/?#]")
 
 def _encoded(node: _Node, bindings: Mapping[str, Json], encoding: Encoding) -> str:
     if isinstance(node, _Literal):
-        return _text(node.value)
+        return text_of(node.value)
     if not isinstance(node, _Joined):
         raise EvaluationError("a path is text, not a list or a map")
     path = node.path
@@ -297,12 +298,12 @@ def _encoded(node: _Node, bindings: Mapping[str, Json], encoding: Encoding) -> s
             continue
         value = _value(part, bindings, path)
         if url and not _BEHIND_HOST.match(done):
-            done += _text(value)
+            done += text_of(value)
             continue
         if value is None or (value == "" and "?" not in done):
             missing = "null" if value is None else "empty"
             raise EvaluationError(f"{path}: the value of {part.source.strip()} is {missing}")
-        done += percent_encode(_text(value))
+        done += percent_encode(text_of(value))
     route = done.partition("?")[0].partition("#")[0]
     if any(segment in {".", ".."} for segment in route.split("/")):
         raise EvaluationError(f"{path}: the path has a segment . or ..")

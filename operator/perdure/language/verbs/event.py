@@ -42,8 +42,19 @@ def _matching(run: Run, place: Place, verb: EventVerb, wait: OpenWait) -> list[R
     return [
         event
         for event in run.state.inbox
-        if event.name.casefold() == wait.name and _accepts(run, place, verb, event)
+        if event.name.casefold() == wait.name
+        and not run.was_refused(wait.wait_id, event.received_id)
+        and _accepts_once(run, place, verb, wait, event)
     ]
+
+
+def _accepts_once(
+    run: Run, place: Place, verb: EventVerb, wait: OpenWait, event: ReceivedEvent
+) -> bool:
+    accepts = _accepts(run, place, verb, event)
+    if not accepts:
+        run.refuse(wait.wait_id, event.received_id)
+    return accepts
 
 
 def _accepts(run: Run, place: Place, verb: EventVerb, event: ReceivedEvent) -> bool:
@@ -51,6 +62,6 @@ def _accepts(run: Run, place: Place, verb: EventVerb, event: ReceivedEvent) -> b
     if verb.where is None:
         return True
     try:
-        return verb.where.evaluate(run.names(place.frame, {"event": as_json(event)})) is True
+        return verb.where.evaluate(run.names(place, {"event": as_json(event)})) is True
     except EvaluationError:
         return False

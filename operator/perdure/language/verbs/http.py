@@ -20,7 +20,7 @@ from perdure.engine.work import idempotency_key
 from perdure.language.places import Place, locate
 from perdure.language.program import HttpVerb, Poll
 from perdure.language.run import Run, StepFault
-from perdure.language.templates import Template
+from perdure.language.templates import Template, text_of
 
 KIND = "http"
 DEFAULT_ATTEMPT_SECONDS = 30.0
@@ -101,9 +101,7 @@ def _text_of(
 
 
 def _as_text(value: Json) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+    return "" if value is None else text_of(value)
 
 
 def _texts(run: Run, place: Place, template: Template, what: str) -> JsonObject:

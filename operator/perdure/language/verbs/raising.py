@@ -6,6 +6,7 @@ from perdure.engine.events import Failure
 from perdure.language.places import Place
 from perdure.language.program import RaiseVerb
 from perdure.language.run import Run
+from perdure.language.templates import text_of
 
 
 def begin(run: Run, place: Place, verb: RaiseVerb) -> None:
@@ -15,7 +16,7 @@ def begin(run: Run, place: Place, verb: RaiseVerb) -> None:
     details = None if verb.details is None else run.render(place, verb.details, "raise.details")
     failure = Failure(
         type=verb.type,
-        message=message if isinstance(message, str) else str(message),
+        message=text_of(message),
         code=verb.code,
         retryable=verb.retryable,
         step=place.path,
