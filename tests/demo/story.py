@@ -19,7 +19,7 @@ INSTANCE = "order-42"
 ENDINGS = ("Succeeded", "Failed", "Terminated")
 STEP_SECONDS = 60.0
 
-APPROVAL = {
+APPROVAL: dict[str, Any] = {
     "op": "add",
     "path": "/spec/events/-",
     "value": {"id": "e1", "name": "approval", "data": {"approved": True, "by": "ann"}},
