@@ -13,11 +13,11 @@ from perdure.definitions import manifest_faults
 from perdure.engine.faults import Fault
 
 
-class _Loader(yaml.SafeLoader):
+class ManifestLoader(yaml.SafeLoader):
     """Reads as kubectl does: of a value with a tag that nobody knows nothing is left."""
 
 
-_Loader.add_multi_constructor("!", lambda *_: "")
+ManifestLoader.add_multi_constructor("!", lambda *_: "")
 
 Files = Annotated[list[str], typer.Argument(help="YAML or JSON files; - is standard input.")]
 
@@ -45,7 +45,7 @@ def _documents(name: str) -> list[tuple[str, object]]:
     """Return the documents of a file, each with how messages call it."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text()
-        documents = [d for d in yaml.load_all(text, Loader=_Loader) if d is not None]
+        documents = [d for d in yaml.load_all(text, Loader=ManifestLoader) if d is not None]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         print(f"perdure lint: {name} cannot be read: {error}", file=sys.stderr)
         sys.exit(2)
