@@ -58,10 +58,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Figures to print, and what was wrong."""
+    """Figures to print, and what was wrong.
+
+    `takeovers` are the seconds from a kill to each claim of what was torn by it, shortest first.
+    """
 
     figures: Mapping[str, object]
     faults: Sequence[str]
+    takeovers: Sequence[float]
 
 
 def judge(evidence: Evidence, file: Path) -> Verdict:
@@ -79,7 +83,7 @@ def judge(evidence: Evidence, file: Path) -> Verdict:
         faults += check(evidence)
     faults += evidence.recorder.faults
     faults += refold_elsewhere([d for d in evidence.dumps if d.uid in evidence.histories], file)
-    return Verdict(figures_of(evidence), faults)
+    return Verdict(figures_of(evidence), faults, takeovers_of(evidence))
 
 
 # --- histories ------------------------------------------------------------------------------
@@ -122,9 +126,8 @@ def attempts_of(history: History) -> list[Attempt]:
     claims: dict[int, list[tuple[Object, Object]]] = {}
     results: dict[int, Object] = {}
     for event in history.of("ActivityScheduled", "ActivityClaimed"):
-        claims.setdefault(int(event.get("scheduledId", event["id"])), []).append(
-            (event, event["claim"])
-        )
+        scheduled = event["scheduledId"] if "scheduledId" in event else event["id"]
+        claims.setdefault(scheduled, []).append((event, event["claim"]))
     for event in history.of("ActivityCompleted", "ActivityFailed"):
         results[event["scheduledId"]] = event
     events = history.by_id()
@@ -173,11 +176,15 @@ def claim_faults(
     for (event, claim), (later, _) in pairwise(attempt.claims):
         identity = claim["incarnation"].rpartition("_")[0]
         began, ended = seconds(event["at"]), seconds(later["at"])
-        if not any(k.identity == identity and began <= k.ended and k.began <= ended for k in kills):
+        if not kills_between(kills, identity, began, ended):
             yield f"{effect}: claimed again at {later['at']} without a kill of {identity}"
     first = attempt.claims[0][0]
     if requests and requests[0].time < seconds(first["at"]):
         yield f"{effect}: sent before it was claimed at {first['at']}"
+
+
+def kills_between(kills: Sequence[Kill], identity: str, began: float, ended: float) -> list[Kill]:
+    return [k for k in kills if k.identity == identity and began <= k.ended and k.began <= ended]
 
 
 def output_faults(evidence: Evidence) -> Iterator[str]:
@@ -311,6 +318,19 @@ def figures_of(evidence: Evidence) -> dict[str, object]:
         "commits seen in the watch": len(evidence.recorder.commits),
         "histories folded again elsewhere": len(evidence.histories),
     }
+
+
+def takeovers_of(evidence: Evidence) -> list[float]:
+    """Return how long after the kill each claim of a dead process was taken over."""
+    lengths = []
+    for history in evidence.histories.values():
+        for attempt in attempts_of(history):
+            for (event, claim), (later, _) in pairwise(attempt.claims):
+                identity = claim["incarnation"].rpartition("_")[0]
+                began, ended = seconds(event["at"]), seconds(later["at"])
+                found = kills_between(evidence.kills, identity, began, ended)
+                lengths += [ended - kill.began for kill in found[:1]]
+    return sorted(lengths)
 
 
 def spread(values: Sequence[float]) -> str:
