@@ -221,6 +221,13 @@ class HistoryStore(Protocol):
         """
         ...
 
+    async def tidy(self) -> int:
+        """Delete what this process's lost races left in storage; return how many objects.
+
+        Raises nothing but cancellation: what fails is tried at the next call.
+        """
+        ...
+
     def forget(self, key: InstanceKey) -> None:
         """Drop what is cached about the instance."""
         ...

@@ -48,7 +48,7 @@ class Failure:
     """Why an attempt, a step or an instance did not succeed.
 
     `retryable` is what the default retry condition reads. `unknown` says that the effect may have
-    happened (names.md of a call's outcomes: docs/reference/errors.md). `final` forbids a retry
+    happened (outcomes of a call: docs/reference/errors.md). `final` forbids a retry
     whatever the policy says: the step's own time-out, an expression that failed after the call.
     `retry_after_seconds` is the server's wish. `step` is a path.
     """

@@ -82,6 +82,8 @@ class KubernetesStore:
         self._histories = Histories(objects)
         self._loader = Loader(self._histories)
         self._reader = Reader(objects, self._loader)
+        self._suspects: dict[str, InstanceKey] = {}
+        """Instances for which objects were created that no commit of ours refers to."""
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
         return self._reader.hint(body)
@@ -126,6 +128,20 @@ class KubernetesStore:
             await self._histories.delete(key, each)
         return len(found)
 
+    async def tidy(self) -> int:
+        suspects, self._suspects = self._suspects, {}
+        done = 0
+        for uid, key in suspects.items():
+            try:
+                done += await self.collect(key)
+            except PerdureError as error:
+                self._suspects[uid] = key
+                logger.info(
+                    "orphans could not be deleted; it is tried again",
+                    extra={"instance": key.name, "error": str(error)},
+                )
+        return done
+
     # Committing
 
     async def commit(self, turns: Sequence[Turn]) -> list[CommitOutcome]:
@@ -156,8 +172,16 @@ class KubernetesStore:
         try:
             await self._create(turn.base.key, planned)
         except PerdureError as error:
+            self._suspect(turn, planned)
             return _not_committed(error)
-        return await self._patch(turn, planned)
+        outcome = await self._patch(turn, planned)
+        if not isinstance(outcome, Committed):
+            self._suspect(turn, planned)
+        return outcome
+
+    def _suspect(self, turn: Turn, planned: Plan) -> None:
+        if planned.payloads or planned.segments:
+            self._suspects[turn.base.key.uid] = turn.base.key
 
     async def _create(self, key: InstanceKey, planned: Plan) -> None:
         """Create what the commit will refer to. Creating it is no effect: it may be orphaned."""

@@ -281,6 +281,7 @@ class Instances:
             await self._clock.sleep(SWEEP_SECONDS)
             self._desk.sweep(self._names)
             await self._retention.purge()
+            await self._store.tidy()
             for record in list(self._records.values()):
                 if record.wants_room:
                     self.queue.mark(record.key, Lane.RESYNC)
