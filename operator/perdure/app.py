@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from perdure.controller.definitions import DefinitionWatch
 from perdure.controller.metrics import PrometheusMeter
 from perdure.controller.probes import ProbeServer
+from perdure.errors import SettingsError
 from perdure.executors.http import HttpExecutor
 from perdure.executors.places import SystemResolver
 from perdure.executors.policy import CallPolicy
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 4.0
 DEAF_SECONDS = 90.0
-LEASE_SECONDS = 10.0
+LIVELY_SECONDS = 30.0
+"""An API server that answered within this time is there; otherwise a restart would not help."""
 URGENT_SECONDS = 4.0
 
 
@@ -114,6 +116,7 @@ class Operator:
             alive=self.deadly_problem, ready=self.problem, metrics=self._metrics
         )
         self._stop = asyncio.Event()
+        self._has_lease = False
         self._is_started = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -175,25 +178,46 @@ class Operator:
         """Serve until a signal (0), or until the machinery itself is broken (1)."""
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, self._stop.set)
-        await self.start()
         try:
-            return await self._serve()
+            if await self._started():
+                return await self._serve()
+            return 0
         finally:
             await self.stop()
 
+    async def _started(self) -> bool:
+        """Start, however long the API server takes; False when told to stop before that."""
+        starting = asyncio.create_task(self.start())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return False
+        await starting
+        return True
+
     async def start(self) -> None:
         """Take the Lease, begin to watch. Turns begin when the first lists are complete."""
-        ports = await self.probes.start(
-            health_port=self.settings.health_port, metrics_port=self.settings.metrics_port
-        )
+        try:
+            ports = await self.probes.start(
+                health_port=self.settings.health_port, metrics_port=self.settings.metrics_port
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"--health-port or --metrics-port cannot be used: {error}"
+            ) from error
         logger.info("Probes listen", extra={"health_port": ports[0], "metrics_port": ports[1]})
         await self.presence.start()
+        self._has_lease = True
         self.recipes.queue.start()
         self.definitions.start()
         self._spawn(self.presence.run())
         for informer in self.informers:
             self._spawn(informer.run())
-        self._spawn(self.recipes.collect_forever())
+        namespaces = self.settings.watch_namespaces or (None,)
+        self._spawn(self.recipes.collect_forever(namespaces))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -232,7 +256,8 @@ class Operator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.http.close()
-        await self.presence.release()
+        if self._has_lease:
+            await self.presence.release()
         await self.probes.stop()
         await self.client.close()
 
@@ -244,8 +269,9 @@ class Operator:
         if broken is not None:
             return broken
         age = max(informer.age_seconds for informer in self.informers)
-        if self._is_started and age > DEAF_SECONDS:
-            return f"a watch has heard nothing for {age:.0f} s"
+        is_reachable = self.client.answer_age_seconds < LIVELY_SECONDS
+        if self._is_started and is_reachable and age > DEAF_SECONDS:
+            return f"a watch has heard nothing for {age:.0f} s while the API server answers others"
         if not self.definitions.is_alive:
             return "the watch of definitions is dead"
         return None

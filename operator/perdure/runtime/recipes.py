@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from perdure.definitions import Reviewed, definition_status, review
@@ -130,14 +130,15 @@ class Recipes:
 
     # --- old revisions ------------------------------------------------------------------------
 
-    async def collect_forever(self) -> None:
-        """Delete revisions that nobody needs, now and then."""
+    async def collect_forever(self, namespaces: Sequence[str | None]) -> None:
+        """Delete revisions that nobody needs, now and then; None stands for all namespaces."""
         while True:
             await self._clock.sleep(COLLECT_SECONDS)
-            try:
-                await self.collect()
-            except PerdureError as error:
-                logger.info("Old revisions were not collected", extra={"error": str(error)})
+            for namespace in namespaces:
+                try:
+                    await self.collect(namespace)
+                except PerdureError as error:
+                    logger.info("Old revisions were not collected", extra={"error": str(error)})
 
     async def collect(self, namespace: str | None = None) -> int:
         """Delete revisions that are old, not current, and pinned by no unfinished instance.
