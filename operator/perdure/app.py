@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from perdure.controller.definitions import DefinitionWatch
 from perdure.controller.metrics import PrometheusMeter
 from perdure.controller.probes import ProbeServer
+from perdure.definitions import Reviewed, review
+from perdure.engine.values import JsonObject
 from perdure.errors import SettingsError
 from perdure.executors.http import HttpExecutor
 from perdure.executors.places import SystemResolver
@@ -67,7 +69,7 @@ class Operator:
         )
         self.desk = EventDesk(self.objects, self.clock, self.meter, time_to_live=settings.event_ttl)
         self.retention = Retention(self.objects, self.clock, self.meter, _limits(settings))
-        self.revisions = Revisions(self.objects)
+        self.revisions = Revisions(self.objects, reviewed)
         self.polls = PollConditions(self.clock)
         self.http = HttpExecutor(
             self.objects,
@@ -104,6 +106,7 @@ class Operator:
         self.recipes = Recipes(
             self.objects,
             self.revisions,
+            reviewed,
             self.retention,
             self.clock,
             self.instances.definition_changed,
@@ -293,6 +296,11 @@ class Operator:
         self.meter.level("clock_skew_seconds", self.client.skew_seconds)
         self.meter.level("lease_age_seconds", self.presence.lease_age_seconds)
         return self.meter.render()
+
+
+async def reviewed(spec: JsonObject) -> Reviewed:
+    """Review a definition in a thread, so that a large one holds up nobody."""
+    return await asyncio.to_thread(review, spec)
 
 
 def _limits(settings: OperatorSettings) -> Limits:

@@ -5,13 +5,13 @@ The one place where `resources` (shapes) and `language` (meaning) meet.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.engine.events import Revision
 from perdure.engine.faults import Fault
 from perdure.engine.values import Json, JsonObject, canonical, normalise, sha256
-from perdure.errors import InvalidDefinitionError
 from perdure.language.checker import check
 from perdure.language.flow import FlowOrchestrator
 from perdure.resources import validate
@@ -63,16 +63,8 @@ def revision_name(definition: str, digest: str) -> str:
     return f"{definition}-{digest[:REVISION_DIGITS]}"
 
 
-def compile_spec(spec: JsonObject) -> FlowOrchestrator:
-    """Return the orchestrator of a spec that was checked before.
-
-    Raises InvalidDefinitionError with the first fault: the spec was written by a newer version,
-    or was damaged.
-    """
-    reviewed = review(spec)
-    if reviewed.orchestrator is None:
-        raise InvalidDefinitionError(reviewed.faults[0].render())
-    return reviewed.orchestrator
+Reviewer = Callable[[JsonObject], Awaitable[Reviewed]]
+"""Reviews a spec beside the event loop: a definition of the largest size takes seconds."""
 
 
 def definition_status(

@@ -12,7 +12,7 @@ from perdure.language.inputs import schema_faults
 from perdure.language.names import name_fault
 from perdure.language.program import CallVerb, Flow, Program, Step, SwitchVerb
 from perdure.language.reading import Reader, as_list, as_map, as_text, names_in
-from perdure.language.scopes import flow_scope, scope
+from perdure.language.scopes import flow_names
 from perdure.language.types import Dyn as Anything
 from perdure.language.types import MapOf, Type, did_you_mean, type_of_schema
 
@@ -94,17 +94,25 @@ def _flow(reader: Reader, raw: JsonObject, whole: _Whole, path: str, *, is_main:
     for variable in as_map(raw.get("vars")):
         _check_name(reader, variable, set(), f"{path}.vars.{variable}", "variable")
     steps_raw = [as_map(step) for step in as_list(raw.get("steps"))]
-    reader.steps_of_flow = names_in(list(steps_raw))
-    steps = _steps(reader, steps_raw, whole, params, own, path)
+    all_steps = names_in(list(steps_raw))
     visible = (*whole.instance_vars, *own)
-    names = flow_scope(whole.input_type, visible, params, [s.name for s in steps])
+    names = flow_names(whole.input_type, visible, params, all_steps)
+    around = Surroundings(
+        names=names,
+        flows=whole.flows,
+        instance_vars=frozenset(whole.instance_vars),
+        own_vars=frozenset(own),
+        defaults=whole.defaults,
+    )
+    steps = _steps(reader, steps_raw, around, all_steps, path)
     output = None
+    reader.visible = frozenset(all_steps)
     if "output" in raw:
-        output = reader.template(raw["output"], scope(names), f"{path}.output")
-    reader.steps_of_flow = ()
+        output = reader.template(raw["output"], names.scope({}), f"{path}.output")
+    reader.visible = frozenset()
     first_vars = () if is_main else whole.instance_vars
-    first = flow_scope(whole.input_type, first_vars, params, ())
-    variables = reader.templates(raw.get("vars"), scope(first), f"{path}.vars")
+    first = flow_names(whole.input_type, first_vars, params, ())
+    variables = reader.templates(raw.get("vars"), first.scope({}), f"{path}.vars")
     name = None if is_main else as_text(raw.get("name"))
     return Flow(name=name, steps=steps, params=params, vars=variables, output=output)
 
@@ -112,9 +120,8 @@ def _flow(reader: Reader, raw: JsonObject, whole: _Whole, path: str, *, is_main:
 def _steps(
     reader: Reader,
     raw: list[JsonObject],
-    whole: _Whole,
-    params: tuple[str, ...],
-    own: tuple[str, ...],
+    around: Surroundings,
+    all_names: tuple[str, ...],
     path: str,
 ) -> tuple[Step, ...]:
     steps: list[Step] = []
@@ -125,20 +132,11 @@ def _steps(
         name = as_text(fields.get("name"))
         if name is not None:
             _check_name(reader, name, seen, f"{place}.name", "step", is_step=True)
-        needs = _needs(reader, fields, over, reader.steps_of_flow, place)
-        surely = needs.union(*(over[need] for need in needs))
-        around = Surroundings(
-            names=flow_scope(
-                whole.input_type, (*whole.instance_vars, *own), params, sorted(surely)
-            ),
-            flows=whole.flows,
-            instance_vars=frozenset(whole.instance_vars),
-            own_vars=frozenset(own),
-            defaults=whole.defaults,
-        )
+        needs = _needs(reader, fields, over, all_names, place)
+        reader.visible = needs.union(*(over[need] for need in needs))
         steps.append(compile_step(reader, fields, around, place, needs))
         if name is not None:
-            over[name] = surely
+            over[name] = reader.visible
     return tuple(steps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from perdure.engine.values import Json, JsonObject
 from perdure.language.expressions import Scope
@@ -26,7 +26,7 @@ from perdure.language.program import (
     WaitVerb,
 )
 from perdure.language.reading import Reader, as_int, as_list, as_map, as_text
-from perdure.language.scopes import ERROR, EVENT, HTTP_RESULT, scope
+from perdure.language.scopes import ERROR, EVENT, HTTP_RESULT, FlowNames
 from perdure.language.templates import Template
 from perdure.language.types import Dyn, Type, did_you_mean
 
@@ -40,16 +40,18 @@ _PLACEHOLDER = ReturnVerb()
 class Surroundings:
     """What a step is compiled in: the names it sees, the flows and variables that exist."""
 
-    names: Mapping[str, Type]
+    names: FlowNames
     flows: Mapping[str, tuple[str, ...]]
     """Parameters of each flow, by its name."""
     instance_vars: frozenset[str]
     own_vars: frozenset[str]
     defaults: JsonObject
+    extra: Mapping[str, Type] = field(default_factory=dict)
+    """Names of the step's own that all of it sees: `error` in a catch entry."""
 
     def scope(self, **extra: Type) -> Scope:
         """Return the step's scope, with names of its own."""
-        return scope(self.names, extra)
+        return self.names.scope({**self.extra, **extra})
 
 
 def compile_step(
@@ -135,7 +137,7 @@ def _catches(reader: Reader, raw: Json, around: Surroundings, path: str) -> tupl
 
 
 def _catch(reader: Reader, raw: JsonObject, around: Surroundings, path: str) -> Catch:
-    inside = replace(around, names={**around.names, "error": ERROR})
+    inside = replace(around, extra={"error": ERROR})
     when = output = None
     if "when" in raw:
         when = reader.expression(raw["when"], inside.scope(), f"{path}.when")

@@ -7,7 +7,7 @@ replaced by a harmless stand-in, so that everything else is still checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,15 +27,14 @@ from perdure.language.types import Bool, Dyn, Type
 _EMPTY: Final = Scope({})
 _BROKEN_CONDITION: Final = compile_expression("false", _EMPTY)
 _BROKEN_TEMPLATE: Final = compile_template("", _EMPTY, "")
-_NO_STEP = re.compile(r'^step "([^"]+)" does not exist')
 
 
 @dataclass(slots=True)
 class Reader:
-    """Collects faults. `steps_of_flow` are all step names of the flow that is being read."""
+    """Collects faults. `visible` are the steps that are surely over where it reads now."""
 
     faults: list[Fault] = field(default_factory=list)
-    steps_of_flow: tuple[str, ...] = ()
+    visible: frozenset[str] = frozenset()
 
     def fault(
         self, path: str, message: str, *, hint: str | None = None, source: str | None = None
@@ -53,22 +52,22 @@ class Reader:
             self.fault(path, "this field holds a bare expression", hint="write it without ${ and }")
             return _BROKEN_CONDITION
         try:
-            return compile_expression(value, scope, result=result)
+            expression = compile_expression(value, scope, result=result)
         except ExpressionErrors as errors:
-            for one in errors.faults:
-                message, hint = self._explained(one.message, one.hint)
-                self.faults.append(Fault(path, message, one.column, hint, value))
+            self.faults += errors.at(path)
             return _BROKEN_CONDITION
+        self._check_steps(expression.references(), value, path)
+        return expression
 
     def template(self, value: Json, scope: Scope, path: str) -> Template:
         """Return a compiled template."""
         try:
-            return compile_template(value, scope, path)
+            template = compile_template(value, scope, path)
         except TemplateErrors as errors:
-            for fault in errors.faults:
-                message, hint = self._explained(fault.message, fault.hint)
-                self.faults.append(Fault(fault.path, message, fault.column, hint, fault.source))
+            self.faults += errors.faults
             return _BROKEN_TEMPLATE
+        self._check_steps(template.references(), value, path)
+        return template
 
     def templates(self, value: Json, scope: Scope, path: str) -> dict[str, Template]:
         """Return the compiled values of a map."""
@@ -77,15 +76,21 @@ class Reader:
             for name, item in as_map(value).items()
         }
 
-    def _explained(self, message: str, hint: str | None) -> tuple[str, str | None]:
-        """Say of a step that exists why it cannot be seen from here."""
-        found = _NO_STEP.match(message)
-        if found is None or found[1] not in self.steps_of_flow:
-            return message, hint
-        return (
-            f'step "{found[1]}" is not surely over here',
-            "an expression sees only steps that its step waits for: put it above, or into needs",
-        )
+    def _check_steps(self, references: Iterable[tuple[str, ...]], value: Json, path: str) -> None:
+        """Refuse to read a step that may not be over yet."""
+        read = {reference[1] for reference in references if _is_step(reference)}
+        for name in sorted(read - self.visible):
+            where, column, source = _mention(name, value, path)
+            self.faults.append(
+                Fault(
+                    where,
+                    f'step "{name}" is not surely over here',
+                    column,
+                    "an expression sees only steps that its step waits for: put it above, or "
+                    "into needs",
+                    source,
+                )
+            )
 
     def duration(self, value: Json, path: str) -> timedelta | None:
         """Return a literal duration of at least the smallest delay."""
@@ -121,6 +126,27 @@ class Reader:
         except ValueError as error:
             self.fault(path, str(error))
             return None
+
+
+def _is_step(reference: tuple[str, ...]) -> bool:
+    return len(reference) > 1 and reference[0] == "steps"
+
+
+def _mention(name: str, value: Json, path: str) -> tuple[str, int | None, str | None]:
+    """Return where a step is mentioned: path, column from 1, and the text it stands in."""
+    pattern = re.compile(rf"\bsteps\s*\.\s*\??\s*({name})\b")
+    below = [(path, value)]
+    while below:
+        place, item = below.pop()
+        if isinstance(item, str):
+            found = pattern.search(item)
+            if found is not None:
+                return place, found.start(1) + 1, item
+        elif isinstance(item, dict):
+            below += [(f"{place}.{key}", inner) for key, inner in item.items()]
+        elif isinstance(item, list):
+            below += [(f"{place}[{index}]", inner) for index, inner in enumerate(item)]
+    return path, None, None
 
 
 def as_map(value: Json) -> JsonObject:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from perdure.definitions import Reviewed, definition_status, review
+from perdure.definitions import Reviewed, Reviewer, definition_status
 from perdure.engine.events import Revision
 from perdure.engine.values import Json, JsonObject
 from perdure.errors import (
@@ -48,12 +48,14 @@ class Recipes:
         self,
         objects: Objects,
         revisions: Revisions,
+        review: Reviewer,
         retention: Retention,
         clock: Clock,
         changed: Callable[[str, str], None],
     ) -> None:
         self._objects = objects
         self._revisions = revisions
+        self._review = review
         self._retention = retention
         self._clock = clock
         self._changed = changed
@@ -97,7 +99,7 @@ class Recipes:
         assert isinstance(meta, dict), "a definition without metadata"
         if "deletionTimestamp" in meta or not isinstance(spec, dict):
             return
-        reviewed = review(spec)
+        reviewed = await self._review(spec)
         revision = None
         if reviewed.orchestrator is not None:
             revision = await self._revisions.ensure(namespace, name, spec)

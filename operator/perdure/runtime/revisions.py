@@ -10,11 +10,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
 
-from perdure.definitions import compile_spec, revision_name, spec_digest
+from perdure.definitions import Reviewed, Reviewer, revision_name, spec_digest
 from perdure.engine.events import Revision
 from perdure.engine.orchestrator import Acceptance, Orchestrator
 from perdure.engine.values import JsonObject
-from perdure.errors import HistoryCorruptError, ObjectConflictError, ObjectNotFoundError
+from perdure.errors import (
+    HistoryCorruptError,
+    InvalidDefinitionError,
+    ObjectConflictError,
+    ObjectNotFoundError,
+)
 from perdure.language.durations import parse_duration
 from perdure.ports import (
     CONTROLLER_REVISIONS,
@@ -51,8 +56,9 @@ class RevisionMissingError(HistoryCorruptError):
 class Revisions:
     """Reads definitions and revisions; keeps compiled programs by digest."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, review: Reviewer) -> None:
         self._objects = objects
+        self._review = review
         self._programs: OrderedDict[str, Orchestrator] = OrderedDict()
 
     async def accept(self, base: Snapshot) -> Accepted | NotYet:
@@ -76,7 +82,7 @@ class Revisions:
             return not_ready
         spec = body["spec"]
         assert isinstance(spec, dict), "a definition without spec"
-        return self._accepted(base, spec)
+        return await self._accepted(base, spec)
 
     async def _accept_named(self, base: Snapshot, name: str) -> Accepted | NotYet:
         try:
@@ -94,9 +100,9 @@ class Revisions:
                 "DefinitionNotFound",
                 f'revision "{name}" is not one of definition "{base.controls.definition}"',
             )
-        return self._accepted(base, spec)
+        return await self._accepted(base, spec)
 
-    def _accepted(self, base: Snapshot, spec: JsonObject) -> Accepted:
+    async def _accepted(self, base: Snapshot, spec: JsonObject) -> Accepted:
         controls = base.controls
         digest = spec_digest(spec)
         revision = Revision(name=revision_name(controls.definition, digest), digest=digest)
@@ -107,7 +113,7 @@ class Revisions:
             input=controls.input,
             timeout_seconds=_seconds(timeout),
         )
-        return Accepted(acceptance, self._program(digest, spec), spec)
+        return Accepted(acceptance, await self._program(digest, spec), spec)
 
     async def load(self, namespace: str, revision: Revision) -> Orchestrator:
         """Return the orchestrator of a pinned revision.
@@ -130,12 +136,12 @@ class Revisions:
             raise RevisionMissingError(
                 f'ControllerRevision "{revision.name}" is not what the instance pinned'
             )
-        return self._program(revision.digest, spec)
+        return await self._program(revision.digest, spec)
 
-    def _program(self, digest: str, spec: JsonObject) -> Orchestrator:
+    async def _program(self, digest: str, spec: JsonObject) -> Orchestrator:
         program = self._programs.get(digest)
         if program is None:
-            program = compile_spec(spec)
+            program = _usable(await self._review(spec))
         self._programs[digest] = program
         self._programs.move_to_end(digest)
         if len(self._programs) > KEPT_PROGRAMS:
@@ -178,6 +184,16 @@ class Revisions:
             return await self._objects.create(CONTROLLER_REVISIONS, namespace, body)
         except ObjectConflictError:
             return await self._objects.get(CONTROLLER_REVISIONS, namespace, revision.name)
+
+
+def _usable(reviewed: Reviewed) -> Orchestrator:
+    """Return the orchestrator of a spec that was found good when it was written.
+
+    Raises InvalidDefinitionError with the first fault: a newer version wrote it.
+    """
+    if reviewed.orchestrator is None:
+        raise InvalidDefinitionError(reviewed.faults[0].render())
+    return reviewed.orchestrator
 
 
 def _not_ready(body: JsonObject) -> NotYet | None:
