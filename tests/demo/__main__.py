@@ -26,7 +26,8 @@ def main() -> int:
     try:
         arguments.run(arguments)
     except MissingToolError as error:
-        print(f"\nmissing: {error}", file=sys.stderr)
+        own = "; or use a cluster of your own: make demo CLUSTER=current"
+        print(f"\nmissing: {error}{own}", file=sys.stderr)
         return 1
     except (ClusterError, DemoError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
