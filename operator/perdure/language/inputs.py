@@ -90,7 +90,10 @@ def _first_error(schema: dict[str, Json], value: Json) -> ValidationError | None
     token = _steps_left.set([MAX_STEPS])
     try:
         validator = _Validator(schema, format_checker=_FORMATS, registry=Registry())
-        return best_match(islice(validator.iter_errors(value), _ERRORS_READ))
+        error: ValidationError | None = best_match(
+            islice(validator.iter_errors(value), _ERRORS_READ)
+        )
+        return error
     finally:
         _steps_left.reset(token)
 
@@ -159,7 +162,7 @@ _OURS: Final[dict[str, Keyword]] = {
     "additionalProperties": _additional_properties,
     "uniqueItems": _unique_items,
 }
-_Validator: Final = extend(
+_Validator: Final = extend(  # type: ignore[no-untyped-call]  # so its stub says
     Draft202012Validator,
     {
         word: _counted(keyword)
