@@ -5,7 +5,6 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.cluster.clients import fetch_clients
 from tests.cluster.cluster import Cluster
@@ -14,7 +13,6 @@ from tests.demo.errors import DemoError
 from tests.demo.screen import command, report, say
 
 CLUSTER = "demo"
-OPERATOR_NAMESPACE = "perdure-system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +131,22 @@ def plan_of(context: Context) -> list[str]:
     return [
         f"The current context is {context.name}. The demo will",
         "  - apply the CRDs of crds/ there (they stay until you delete them),",
-        f"  - make the namespaces {OPERATOR_NAMESPACE} (for the operator's Lease) and "
-        f"{context.namespace},",
+        f"  - make the namespace {context.namespace}, and in it a definition and an instance,",
         "  - run operator and services on this machine, with your rights; the operator looks at",
-        f"    {context.namespace} only,",
-        "  - make one WorkflowDefinition and one WorkflowInstance there.",
-        "`make demo-down` stops the processes and deletes both namespaces.",
+        "    that namespace only.",
+        "`make demo-down` stops the processes and deletes the namespace.",
     ]
 
 
 def current_stage(context: Context) -> Stage:
-    """Make the namespaces in the reader's cluster."""
+    """Make the namespace in the reader's cluster; the operator's Lease will be there, too."""
     admin = context.tool()
-    for namespace in (OPERATOR_NAMESPACE, context.namespace):
-        admin.quiet("apply", "-f", "-", text=_namespace(namespace))
-    say(f"namespaces {OPERATOR_NAMESPACE} and {context.namespace} are there")
-    flags = ("--context", context.name, "--watch-namespace", context.namespace)
+    admin.quiet("apply", "-f", "-", text=_namespace(context.namespace))
+    say(f"namespace {context.namespace} is there")
+    flags = ["--context", context.name, "--namespace", context.namespace]
+    flags += ["--watch-namespace", context.namespace]
     reader = context.tool("--namespace", context.namespace)
-    return Stage(context.name, reader, admin, flags, dict(os.environ), ())
+    return Stage(context.name, reader, admin, tuple(flags), dict(os.environ), ())
 
 
 def leave_context(name: str) -> None:
@@ -158,10 +154,9 @@ def leave_context(name: str) -> None:
     kubectl = shutil.which("kubectl") or str(fetch_clients(report).kubectl)
     context = Context(name, kubectl)
     admin = context.tool()
-    names = (context.namespace, OPERATOR_NAMESPACE)
-    admin.run("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
-    say("the CRDs stay, with all definitions and instances; to delete those, too:")
-    command(admin.show("delete", "-f", str(Path("crds"))))
+    admin.run("delete", "namespace", context.namespace, "--ignore-not-found", "--wait=false")
+    say("the CRDs stay; this deletes them, with all definitions and instances that there are:")
+    command(admin.show("delete", "-f", "crds"))
 
 
 def _namespace(name: str) -> str:
