@@ -13,7 +13,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.state import OpenWait, ReceivedEvent, Stage, State, TakenEvent
 from perdure.engine.steps import succeed
-from perdure.engine.update import changed, drop, put, with_unit
+from perdure.engine.update import begun, changed, drop, put, with_unit
 from perdure.engine.values import Json, canonical
 
 
@@ -27,7 +27,7 @@ def await_event(state: State, event: EventAwaited) -> State:
         since=event.at,
     )
     state = changed(state, waits=put(state.waits, event.id, wait))
-    return with_unit(state, event.path, at=event.at, stage=Stage.WORKING, attempt=1)
+    return begun(state, event.path, at=event.at, stage=Stage.WORKING)
 
 
 def receive(state: State, event: EventReceived) -> State:

@@ -11,6 +11,13 @@ from perdure.engine.state import State
 
 MAX_EVENTS = 500
 """One turn decides at most this many events; the rest follows in the next turn."""
+LONGEST_DECISION = 4
+"""So many events at most are recorded between two looks at `is_full`."""
+
+
+def is_full(count: int) -> bool:
+    """Return whether a turn with so many events stopped for their number: there may be more."""
+    return count > MAX_EVENTS - LONGEST_DECISION
 
 
 class Recorder:
@@ -28,7 +35,7 @@ class Recorder:
     @property
     def is_full(self) -> bool:
         """Return whether this turn has decided as much as it may."""
-        return len(self.events) >= MAX_EVENTS
+        return is_full(len(self.events))
 
     def add(self, event: HistoryEvent) -> int:
         """Record one decision and return its id."""

@@ -18,7 +18,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.paths import is_below, owner_of
 from perdure.engine.state import Frame, Stage, State
-from perdure.engine.update import changed, closed, put, with_unit, without_body
+from perdure.engine.update import begun, changed, closed, put, with_unit, without_body
 from perdure.engine.values import Json
 
 
@@ -36,18 +36,16 @@ def enter_flow(state: State, event: FlowEntered) -> State:
 
 
 def return_from_flow(state: State, event: FlowReturned) -> State:
-    """End the frame with a value: what is open in it is cancelled, the step itself succeeded."""
-    inside = [path for path in state.units if _is_in(path, event.path)]
-    for path in inside:
+    """End the frame with a value: what is open in it is cancelled, the step itself succeeded.
+
+    What is open in the main flow stays so until the instance ends: calls in flight make its end
+    take two commits.
+    """
+    for path in [path for path in state.units if is_below(path, event.path)]:
         state = closed(state, path)
     state = with_unit(state, event.step, at=event.at, stage=Stage.SUCCEEDED, output=None)
     frame = replace(state.frames[event.path], returned=True, output=event.value)
     return changed(state, frames=put(state.frames, event.path, frame))
-
-
-def _is_in(path: str, frame: str) -> bool:
-    """Return whether the unit lies in the frame; everything lies in the main one."""
-    return frame == "" or is_below(path, frame)
 
 
 def take_branch(state: State, event: BranchTaken) -> State:
@@ -69,7 +67,7 @@ def set_variables(state: State, event: VariablesSet) -> State:
         frame = state.frames[event.frame]
         frame = replace(frame, vars={**frame.vars, **event.own})
         state = changed(state, frames=put(state.frames, event.frame, frame))
-    return with_unit(state, event.path, at=event.at, stage=Stage.RESULT)
+    return begun(state, event.path, at=event.at, stage=Stage.RESULT)
 
 
 def skip(state: State, event: StepSkipped) -> State:
@@ -89,14 +87,22 @@ def catch(state: State, event: StepCaught) -> State:
     """End the unit by a catch entry; the failure stays readable."""
     state = closed(state, event.path)
     return with_unit(
-        state, event.path, at=event.at, stage=Stage.CAUGHT, output=event.output, catching=None
+        state,
+        event.path,
+        at=event.at,
+        stage=Stage.CAUGHT,
+        output=event.output,
+        catching=None,
+        request=None,
     )
 
 
 def fail(state: State, event: StepFailed) -> State:
     """End the unit as failed."""
     state = closed(state, event.path)
-    return with_unit(state, event.path, at=event.at, stage=Stage.FAILED, failure=event.error)
+    return with_unit(
+        state, event.path, at=event.at, stage=Stage.FAILED, failure=event.error, request=None
+    )
 
 
 def fail_attempt(state: State, event: AttemptFailed) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from perdure.engine.events import Failure, Purpose, TimerCreated, TimerFired
 from perdure.engine.paths import MAIN
 from perdure.engine.state import OpenTimer, Stage, State
-from perdure.engine.update import changed, closed, drop, put, with_unit, without_body
+from perdure.engine.update import begun, changed, closed, drop, put, with_unit, without_body
 
 
 def create(state: State, event: TimerCreated) -> State:
@@ -22,7 +22,7 @@ def create(state: State, event: TimerCreated) -> State:
             without_body(state, event.path), event.path, at=event.at, stage=Stage.BACKOFF
         )
     elif event.purpose is Purpose.WAIT:
-        state = with_unit(state, event.path, at=event.at, stage=Stage.WORKING, attempt=1)
+        state = begun(state, event.path, at=event.at, stage=Stage.WORKING)
     elif event.purpose is Purpose.STEP_TIMEOUT:
         state = with_unit(state, event.path, at=event.at)
     return changed(state, timers=put(state.timers, event.id, timer))

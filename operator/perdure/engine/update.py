@@ -38,6 +38,13 @@ def with_unit(state: State, path: str, *, at: datetime, **changes: object) -> St
     return replace(state, units=put(state.units, path, replace(unit, **changes)))  # type: ignore[arg-type]  # the callers name fields of Unit
 
 
+def begun(state: State, path: str, *, at: datetime, stage: Stage) -> State:
+    """Return the state in which the unit has begun one more attempt."""
+    unit = state.units.get(path)
+    attempt = 1 if unit is None else unit.attempt + 1
+    return with_unit(state, path, at=at, stage=stage, attempt=attempt)
+
+
 def without_body(state: State, path: str) -> State:
     """Return the state in which nothing that the step `path` runs is open any more.
 

@@ -64,6 +64,15 @@ Number: Final = Simple.DYN  # Integers and floats mix: what a number is, is know
 
 _NOUNS = {"steps": "step", "vars": "variable"}
 _MAX_DEPTH = 16  # Deeper schemas are not described further: a recursive one would never end.
+_MOST_NODES = 5_000  # Nor are larger ones: by references a small schema unfolds to any size.
+
+
+@dataclass(slots=True)
+class _Whole:
+    """The document that references point into, and how many nodes may still be described."""
+
+    root: Json
+    left: int
 
 
 def missing_text(record: Record, name: str) -> str:
@@ -91,7 +100,7 @@ def type_of_schema(schema: Json, *, name: str = "input") -> Type:
     is `Dyn`. A `$ref` is followed inside the document. A schema that is not understood gives
     `Dyn`: whether it is a valid schema is checked elsewhere.
     """
-    return _of(schema, schema, name, 0)
+    return _of(schema, _Whole(schema, _MOST_NODES), name, 0)
 
 
 _OPEN_WORDS = (
@@ -105,12 +114,13 @@ _OPEN_WORDS = (
 )
 
 
-def _of(schema: Json, root: Json, name: str, depth: int) -> Type:
-    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+def _of(schema: Json, whole: _Whole, name: str, depth: int) -> Type:
+    whole.left -= 1
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH or whole.left < 0:
         return Dyn
     if "$ref" in schema:
         # Words beside a $ref narrow it further, and so can be left aside.
-        return _of(_pointed(schema["$ref"], root), root, name, depth + 1)
+        return _of(_pointed(schema["$ref"], whole.root), whole, name, depth + 1)
     if schema.get("nullable") is True:
         return Dyn
     kind = schema.get("type")
@@ -119,9 +129,9 @@ def _of(schema: Json, root: Json, name: str, depth: int) -> Type:
     if kind is None:
         return _of_values(schema)
     if kind == "object":
-        return _of_object(schema, root, name, depth)
+        return _of_object(schema, whole, name, depth)
     if kind == "array":
-        return _of_array(schema, root, name, depth)
+        return _of_array(schema, whole, name, depth)
     simple = {"string": Text, "boolean": Bool, "null": Null}
     return simple.get(kind, Dyn) if isinstance(kind, str) else Dyn
 
@@ -139,28 +149,28 @@ def _of_values(schema: Mapping[str, Json]) -> Type:
     return Bool if kinds == {bool} else Dyn
 
 
-def _of_object(schema: Mapping[str, Json], root: Json, name: str, depth: int) -> Type:
+def _of_object(schema: Mapping[str, Json], whole: _Whole, name: str, depth: int) -> Type:
     properties = schema.get("properties")
     more = schema.get("additionalProperties")
     if any(word in schema for word in _OPEN_WORDS):
         return MapOf(Dyn)
     if isinstance(more, Mapping):
-        return MapOf(Dyn) if properties else MapOf(_of(more, root, f"{name}.*", depth + 1))
+        return MapOf(Dyn) if properties else MapOf(_of(more, whole, f"{name}.*", depth + 1))
     if more is True or not isinstance(properties, Mapping):
         # `additionalProperties: false` and no properties: an object that is always empty.
         return Record({}, name) if more is False and properties is None else MapOf(Dyn)
     if not properties and more is not False:
         return MapOf(Dyn)
     return Record(
-        {key: _of(value, root, f"{name}.{key}", depth + 1) for key, value in properties.items()},
+        {key: _of(value, whole, f"{name}.{key}", depth + 1) for key, value in properties.items()},
         name,
     )
 
 
-def _of_array(schema: Mapping[str, Json], root: Json, name: str, depth: int) -> Type:
+def _of_array(schema: Mapping[str, Json], whole: _Whole, name: str, depth: int) -> Type:
     if "prefixItems" in schema or "items" not in schema:
         return ListOf(Dyn)
-    return ListOf(_of(schema["items"], root, f"{name}[]", depth + 1))
+    return ListOf(_of(schema["items"], whole, f"{name}[]", depth + 1))
 
 
 def _pointed(reference: Json, root: Json) -> Json:

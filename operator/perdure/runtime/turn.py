@@ -26,7 +26,7 @@ from perdure.engine.events import (
 from perdure.engine.external import refusal_of
 from perdure.engine.fold import replay
 from perdure.engine.orchestrator import ExternalEvent, Facts, Orchestrator
-from perdure.engine.recorder import MAX_EVENTS, Recorder
+from perdure.engine.recorder import Recorder, is_full
 from perdure.engine.state import State
 from perdure.engine.work import next_wake
 from perdure.ports import (
@@ -276,7 +276,7 @@ class Turns:
             )
         self._measure(decision.turn)
         started = await self._follow(snapshot, decision)
-        if snapshot.state.ended is not None or len(decision.turn.events) >= MAX_EVENTS:
+        if snapshot.state.ended is not None or is_full(len(decision.turn.events)):
             return snapshot
         if snapshot.state.ending is not None:
             await self._calls.abort(snapshot.key.uid)
