@@ -55,7 +55,7 @@ class Service:
     def __init__(self) -> None:
         self._ledger: list[Entry] = []
         self._rules: dict[str, Rule] = {}
-        self._in_flight = 0
+        self._in_flight: list[str] = []
         self._released = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -77,7 +77,7 @@ class Service:
         return web.json_response(self._ledger[since - 1 :])
 
     async def _count(self, _: web.Request) -> web.Response:
-        return web.json_response(self._in_flight)
+        return web.json_response(self._in_flight)  # the paths
 
     async def _release(self, _: web.Request) -> web.Response:
         self._released.set()
@@ -87,11 +87,11 @@ class Service:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         arrived = time.time()  # noqa: TID251 - compared with times in histories
         entry = self._written(request, arrived, await request.read())
-        self._in_flight += 1
+        self._in_flight.append(entry["path"])
         try:
             return await self._answer(request, entry)
         finally:
-            self._in_flight -= 1
+            self._in_flight.remove(entry["path"])
 
     def _written(self, request: web.Request, arrived: float, content: bytes) -> Entry:
         headers = {name.lower(): text for name, text in request.headers.items()}

@@ -139,8 +139,12 @@ class LedgerService:
 
     def in_flight(self) -> int:
         """Return how many requests wait for their answer now."""
-        count: int = self._call("GET", "/in-flight")
-        return count
+        return len(self.paths_in_flight())
+
+    def paths_in_flight(self) -> list[str]:
+        """Return the paths of the requests that wait for their answer now."""
+        paths: list[str] = self._call("GET", "/in-flight")
+        return paths
 
     def release(self) -> None:
         """End the delay of every request that waits now."""

@@ -100,9 +100,7 @@ class CallPolicy:
             )
         reason = refusal(address, named, self.api_server)
         if reason is not None:
-            raise not_allowed(
-                f"{origin}: {reason}, which --http-allow of the operator does not name"
-            )
+            raise not_allowed(f"{origin}: {reason}")
 
 
 def _allow_entry(text: str) -> HostEntry | NetworkEntry:
