@@ -75,7 +75,8 @@ class Reader:
             return None
         uid, held = hint.key.uid, self._snapshots.get(hint.key.uid)
         if held is not None and held.version >= hint.version:
-            return None
+            # The echo of an end is told even so: what has ended is counted by what is told.
+            return hint if held.version == hint.version and hint.is_finished else None
         if self._floors.get(uid, 0) > hint.version:
             return None
         self._floors.pop(uid, None)

@@ -116,13 +116,15 @@ class Instances:
         self.queue.mark(key, lane)
 
     def _observe_finished(self, hint: InstanceHint, record: _Record | None) -> None:
+        """An end wants a turn only where something is left to do here."""
         key = hint.key
-        is_current = record is not None and hint.version > record.version
-        has_news = bool(self._desk.waiting(key)) or hint.generation != hint.observed_generation
-        if is_current or (record is None and has_news and not hint.is_deleting):
+        has_news = hint.generation != hint.observed_generation and not hint.is_deleting
+        if has_news or self._calls.has_any(key.uid) or self._desk.waiting(key):
             self.queue.mark(key, Lane.CONTROL)
         elif record is None:
             self._store.forget(key)
+        else:
+            self._drop(key)
 
     def removed(self, key: InstanceKey) -> None:
         """Take note that an instance is gone."""
