@@ -12,6 +12,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+UV := 0.13.9
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -75,6 +76,7 @@ format: $(READY) ## Format the code, and mend what the linter can
 .PHONY: lock
 lock: $(READY) ## Lock the newest dependencies that pyproject.toml allows in requirements.lock
 	@echo "== locking"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input uv==$(UV)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
