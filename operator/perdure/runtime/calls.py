@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from perdure.engine.events import Failure
@@ -76,13 +76,20 @@ class Calls:
         self._drop_closed(key.uid, wanted)
         if self._is_stopping:
             return True
-        mine = [w for w in wanted.values() if w.claim.incarnation == self._presence.incarnation]
-        due = [work for work in mine if not self._was_sent(work)]
+        due = self._unsent(wanted.values())
         if due and not self._presence.may_send:
             return False
         for work in due:
             self._start(key, work)
         return True
+
+    def has_unsent(self, state: State) -> bool:
+        """Return whether a claim of this process has not been sent yet."""
+        return bool(self._unsent(open_work(state)))
+
+    def _unsent(self, wanted: Iterable[ActivityWork]) -> list[ActivityWork]:
+        mine = (w for w in wanted if w.claim.incarnation == self._presence.incarnation)
+        return [work for work in mine if not self._was_sent(work)]
 
     def _was_sent(self, work: ActivityWork) -> bool:
         flight = self._flights.get(work.uid)

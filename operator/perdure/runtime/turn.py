@@ -311,8 +311,18 @@ class Turns:
                 case _:
                     pass
 
-    async def _settle_down(self, base: Snapshot, decision: _Decision) -> Rest:
-        """Nothing to commit: make sure that what ought to be in flight is."""
+    async def _settle_down(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
+        """Nothing to commit: make sure that what ought to be in flight is.
+
+        A claim that was not sent right after its own commit (the answer to it was lost) is sent
+        only after a fresh look: what is held may be old.
+        """
+        if self._calls.has_unsent(base.state):
+            fresh = await self._store.load(base.key, fresh=True)
+            if fresh is None:
+                return await self._gone(base.key)
+            if fresh.version != base.version:
+                return fresh
         started = await self._follow(base, decision)
         return self._rest(base, decision.wake_at, started=started)
 
