@@ -286,7 +286,8 @@ class Operator:
         if not self.clock.is_trusted():
             return f"the clock is {self.client.skew_seconds:.1f} s off the API server's"
         if not self.presence.may_send:
-            return f"the Lease was not renewed for {self.presence.lease_age_seconds:.0f} s"
+            age = self.presence.lease_age_seconds
+            return f"the Lease is {age:.0f} s old, or was late until a moment ago"
         return self.deadly_problem()
 
     def _metrics(self) -> bytes:

@@ -210,10 +210,30 @@ async def test_without_renewal_for_ten_seconds_nothing_is_sent_until_it_works_ag
         await pass_time(clock, 1)
         assert not presence.may_send
         objects.failing = None
+        await pass_time(clock, 6)
+        assert not presence.may_send, "others may not have heard of it yet"
         await pass_time(clock, 2)
         assert presence.may_send
     assert not presence.lost.is_set()
     assert "could not be renewed" in caplog.text
+
+
+async def test_whoever_sends_after_a_long_silence_is_dead_to_nobody() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    ours, other = presence_of(objects, clock), presence_of(objects, clock, "b")
+    await ours.start()
+    await other.start()
+    async with running(ours):
+        # Given one whose process stood still, and that is dead to us,
+        ours.watch(other.incarnation)
+        await pass_time(clock, 20)
+        assert ours.is_dead(other.incarnation)
+
+        # when it goes on, then it never may send while it is dead to us.
+        async with running(other):
+            while not other.may_send:
+                await pass_time(clock, 1)
+            assert not ours.is_dead(other.incarnation)
 
 
 async def test_a_renewal_whose_answer_was_lost_goes_on_from_what_is_stored() -> None:

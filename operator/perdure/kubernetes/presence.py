@@ -39,12 +39,17 @@ RELEASE_ATTEMPTS = 3  # the process is about to end; without it others wait 15 s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceTimes:
-    """Seconds. Between `mute_seconds` and `dead_seconds` lies the time for calls under way."""
+    """Seconds. Between `mute_seconds` and `dead_seconds` lies the time for calls under way.
+
+    `settle_seconds` is how long one that was mute stays so after it has renewed its Lease: longer
+    than two looks, so that whoever took it for dead has heard of it before it sends again.
+    """
 
     renew_seconds: float = 2.0
     look_seconds: float = 2.0
     mute_seconds: float = 10.0
     dead_seconds: float = 15.0
+    settle_seconds: float = 5.0
 
 
 class LeasePresence:
@@ -71,6 +76,7 @@ class LeasePresence:
         self._incarnation = f"{identity}_{clock.token()}"
         self._lease = new_lease(lease_name(identity), namespace)
         self._renewed_at = -math.inf
+        self._settled_at = -math.inf
         self._writing = asyncio.Lock()
         self._is_released = False
         self._vigil = Vigil(
@@ -90,13 +96,14 @@ class LeasePresence:
         return not self.lost.is_set() and not self._is_released and not self._is_mute
 
     @property
+    def _is_mute(self) -> bool:
+        is_settled = self._clock.monotonic() >= self._settled_at
+        return not is_settled or self.lease_age_seconds >= self._times.mute_seconds
+
+    @property
     def lease_age_seconds(self) -> float:
         """Seconds since the request that last renewed the Lease was sent."""
         return self._clock.monotonic() - self._renewed_at
-
-    @property
-    def _is_mute(self) -> bool:
-        return self.lease_age_seconds >= self._times.mute_seconds
 
     # --- our own Lease ------------------------------------------------------------------
 
@@ -161,11 +168,17 @@ class LeasePresence:
                 sent = self._clock.monotonic()
                 body = self._ours(self._lease)
                 self._lease = await self._objects.replace(LEASES, self._namespace, body)
-                self._renewed_at = sent
+                self._renewed(sent)
             except (ObjectConflictError, ObjectNotFoundError, UnknownOutcomeError):
                 await self._look_at_own()
         except PerdureError as error:
             LOG.warning("the Lease could not be renewed", extra=self._fields(error))
+
+    def _renewed(self, sent: float) -> None:
+        """Note a renewal; after a long silence others may hold this process for dead a while."""
+        if sent - self._renewed_at >= self._times.mute_seconds:
+            self._settled_at = self._clock.monotonic() + self._times.settle_seconds
+        self._renewed_at = sent
 
     async def _look_at_own(self) -> None:
         """Find out why a renewal did not go as expected; the next one goes on from there."""
@@ -176,7 +189,7 @@ class LeasePresence:
             # Somebody deleted it: nobody else has it.
             fresh = new_lease(lease_name(self._identity), self._namespace)
             self._lease = await self._objects.create(LEASES, self._namespace, self._ours(fresh))
-            self._renewed_at = sent
+            self._renewed(sent)
             return
         if holder_of(found) == self._incarnation:
             self._lease = found
@@ -199,7 +212,9 @@ class LeasePresence:
         if incarnation == self._incarnation:
             return False
         # We have its Lease: it was displaced, or ended before we started.
-        return identity_of(incarnation) == self._identity or self._vigil.is_dead(incarnation)
+        return identity_of(incarnation) == self._identity or self._vigil.is_dead(
+            incarnation, self._clock.monotonic()
+        )
 
     def watch(self, incarnation: str) -> None:
         """Begin to look after an incarnation, every 2 s; a dead one is told by `deaths` at once."""

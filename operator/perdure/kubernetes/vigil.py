@@ -7,6 +7,7 @@ Source: docs/architecture.md#claims
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ class _Watched:
     version: str | None = UNSEEN
     """Of the Lease at the last look; None where it was absent."""
     silent_seconds: float = 0.0
+    is_told: bool = False
+    """Whether its silence was told, and every look since found it silent still."""
 
 
 class Vigil:
@@ -27,7 +30,9 @@ class Vigil:
 
     One is dead for good when its Lease names another or none. It is dead until it is heard of
     again when the Lease was unchanged or absent for `dead_seconds`; of the time between two looks
-    at most `longest_step` counts, so that a pause of our own process kills nobody.
+    at most `longest_step` counts, so that a pause of our own process kills nobody. Silence is true
+    for `longest_step` after the look that found it, no longer: it may have been heard of since.
+    Where looks fail for longer, the next one that finds it silent tells of it again.
     """
 
     def __init__(self, *, dead_seconds: float, longest_step: float) -> None:
@@ -36,6 +41,7 @@ class Vigil:
         self._watched: dict[str, _Watched] = {}
         self._dead: set[str] = set()
         self._looked_at: float | None = None
+        self._fresh_until = -math.inf
 
     def __len__(self) -> int:
         """Return how many are watched."""
@@ -48,17 +54,27 @@ class Vigil:
     def unwatch(self, incarnation: str) -> None:
         self._watched.pop(incarnation, None)
 
-    def is_dead(self, incarnation: str) -> bool:
+    def is_dead(self, incarnation: str, now: float) -> bool:
+        """Return whether one is dead, at this monotonic time."""
+        if incarnation in self._dead:
+            return True
         watched = self._watched.get(incarnation)
-        return incarnation in self._dead or (watched is not None and self._is_silent(watched))
+        return watched is not None and self._is_silent(watched) and now < self._fresh_until
 
     def look(self, leases: Mapping[str, Lease], *, began: float, ended: float) -> list[str]:
         """Take a complete look, made between two monotonic times; return who is newly dead."""
         step = 0.0 if self._looked_at is None else began - self._looked_at
         step = min(step, self._longest_step)
-        self._looked_at = ended
+        if began >= self._fresh_until:
+            self._tell_again()
+        self._looked_at, self._fresh_until = ended, began + self._longest_step
         found = [(each, leases.get(lease_name(identity_of(each)))) for each in self._watched]
         return [each for each, lease in found if self._judge(each, lease, step)]
+
+    def _tell_again(self) -> None:
+        """Forget what was told: for a while nobody counted as dead by silence."""
+        for watched in self._watched.values():
+            watched.is_told = False
 
     def miss(self) -> None:
         """Note that a look failed: the time around it does not count."""
@@ -66,17 +82,18 @@ class Vigil:
 
     def _judge(self, incarnation: str, lease: Lease | None, step: float) -> bool:
         watched = self._watched[incarnation]
-        was_dead = self._is_silent(watched)
         if lease is not None and lease.holder != incarnation:
             del self._watched[incarnation]
             self._dead.add(incarnation)
-            return not was_dead
+            return not watched.is_told
         version = None if lease is None else lease.version
         if version != watched.version:
             self._watched[incarnation] = _Watched(version)
             return False
         watched.silent_seconds += step
-        return self._is_silent(watched) and not was_dead
+        is_news = self._is_silent(watched) and not watched.is_told
+        watched.is_told = watched.is_told or is_news
+        return is_news
 
     def _is_silent(self, watched: _Watched) -> bool:
         return watched.silent_seconds >= self._dead_seconds
