@@ -81,8 +81,10 @@ lock: $(READY) ## Lock the newest dependencies that pyproject.toml allows in req
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
 .PHONY: clean
-clean: ## End the demo, and delete all that was generated; built programs stay in the user's cache
+clean: ## End the demo and every test cluster, and delete all that was generated here
 	@if [ -e $(READY) ]; then $(BIN)/python -m tests.demo down; fi
+	@for cluster in $(wildcard build/cluster/*/); do \
+	  $(BIN)/python -m tests.cluster down --name $$(basename $$cluster); done
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # --- set-up ----------------------------------------------------------------------------------
