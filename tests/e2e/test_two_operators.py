@@ -13,7 +13,7 @@ from tests.e2e.two_operators import trial
 async def test_two_operators_never_commit_twice_and_one_survives_the_other(
     cluster: Cluster, namespace: str
 ) -> None:
-    arguments = argparse.Namespace(instances=100, seed=1)
+    arguments = argparse.Namespace(instances=200, seed=1)
     verdict = await trial(cluster, namespace, arguments, say)
     print(told(verdict))
     assert not verdict.faults, told(verdict)

@@ -139,7 +139,7 @@ def run_by_hand(trial: Trial, parser: argparse.ArgumentParser) -> int:
 
 def told(verdict: Verdict) -> str:
     """Return the figures and the faults as lines to read."""
-    lines = [f"{name:42}{value}" for name, value in verdict.figures.items()]
+    lines = [f"{name:52}{value}" for name, value in verdict.figures.items()]
     lines += [f"FAULT {fault}" for fault in verdict.faults[:50]]
     lines.append(f"{len(verdict.faults)} faults" if verdict.faults else "all of it holds")
     return "\n".join(lines)

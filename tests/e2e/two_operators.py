@@ -1,8 +1,9 @@
-"""Two operators serve the same instances; one of them dies half-way and stays dead.
+"""Two operators serve the same instances; one of them hangs, goes on, and dies half-way for good.
 
 `python -m tests.e2e.two_operators --instances 200 --seed 1`: nothing divides the work, so both
 decide about everything and the API server chooses. The recorder sees every version: no rev and no
-history event is ever two things. What the dead one had claimed is taken over after 15 s.
+history event is ever two things. What the dead one had claimed is taken over after 15 s; so is what
+it had claimed when it hung, and when it goes on nothing of it may count twice.
 """
 
 import argparse
@@ -12,11 +13,12 @@ from random import Random  # noqa: TID251 - seeded, so that a run can be repeate
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.identities import OPERATOR, OPERATOR_2
+from tests.e2e.history import FINAL_PHASES
 from tests.e2e.operators import OperatorProcess
 from tests.e2e.orders import SERVICE
 from tests.e2e.services import LedgerService
-from tests.e2e.trial import Report, Stage, run_by_hand, staged
-from tests.e2e.verdict import Verdict
+from tests.e2e.trial import Report, Stage, now, run_by_hand, staged
+from tests.e2e.verdict import Kill, Verdict
 
 IDENTITIES = (OPERATOR.name, OPERATOR_2.name)
 MOST_AT_ONCE = 40
@@ -56,11 +58,21 @@ async def run_both(
 ) -> int:
     """Let orders in as others end; kill the second operator when half of them have ended.
 
-    Returns how many had ended then.
+    It has hung before, for as long as it took the other to end all that was under way then.
+    Returns how many had ended at the kill.
     """
-    letting_in = asyncio.create_task(let_in(stage, report))
-    half = len(stage.orders) // 2
-    await stage.until(lambda: stage.recorder.finished >= half, "half of the orders", HALF_SECONDS)
+    few, half = len(stage.orders) // 10, len(stage.orders) // 2
+    letting_in = asyncio.create_task(let_in(stage, range(half), report))
+    await stage.until(lambda: stage.recorder.finished >= few, "the first orders", HALF_SECONDS)
+    await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))
+    await hang(stage, second, report)
+    await letting_in
+    letting_in = asyncio.create_task(let_in(stage, range(half, len(stage.orders)), report))
+    await stage.until(
+        lambda: stage.recorder.finished >= half and stage.recorder.running >= few,
+        "half of the orders",
+        HALF_SECONDS,
+    )
     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))
     taken = await asyncio.to_thread(conflicts, second)
     kill, finished = await stage.kill(second), stage.recorder.finished
@@ -76,11 +88,31 @@ async def run_both(
     return finished
 
 
-async def let_in(stage: Stage, report: Report) -> None:
-    """Keep a bounded number of orders under way; tell how it goes."""
-    for number in range(1, len(stage.orders) + 1):
+async def hang(stage: Stage, operator: OperatorProcess, report: Report) -> None:
+    """Pause an operator until all that was under way has ended without it."""
+    torn = {uid for uid, phase in stage.recorder.phases.items() if phase not in FINAL_PHASES}
+    open_requests = await asyncio.to_thread(stage.service.in_flight)
+    began = now()
+    operator.pause()
+    report(f"paused {operator.identity} ({open_requests} requests open): {stage.progress()}")
+    try:
         await stage.until(
-            lambda number=number: number - stage.recorder.finished <= MOST_AT_ONCE,  # type: ignore[misc]
+            lambda: all(stage.recorder.phases[uid] in FINAL_PHASES for uid in torn),
+            "the orders under way to end without the operator that hangs",
+            HALF_SECONDS,
+        )
+    finally:
+        operator.resume()
+    stage.kills.append(Kill(operator.identity, began, now(), open_requests, len(torn)))
+    report(f"resumed {operator.identity} after {now() - began:.0f} s: {stage.progress()}")
+    await asyncio.to_thread(operator.wait_ready)
+
+
+async def let_in(stage: Stage, numbers: range, report: Report) -> None:
+    """Let these orders in, a bounded number at once; tell how it goes."""
+    for number in numbers:
+        await stage.until(
+            lambda number=number: number - stage.recorder.finished < MOST_AT_ONCE,  # type: ignore[misc]
             "an order to end",
             HALF_SECONDS,
         )
@@ -98,10 +130,10 @@ def with_shares(verdict: Verdict, finished: int, first: OperatorProcess) -> Verd
     takeovers, faults = verdict.takeovers, list(verdict.faults)
     if takeovers and takeovers[0] < DEAD_SECONDS - RENEW_SECONDS:
         faults.append(f"a claim was taken over {takeovers[0]:.1f} s after the kill")
-    figures = {
+    figures: dict[str, object] = {
         **verdict.figures,
         "finished when one was killed": finished,
-        "claims taken over from the dead one": len(takeovers),
+        "claims taken over from the one that hung and died": len(takeovers),
         "seconds to that, least and most": [round(t, 1) for t in (*takeovers[:1], *takeovers[-1:])],
         "conflicts of the survivor": f"{conflicts(first):g}",
     }

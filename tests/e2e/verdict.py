@@ -26,6 +26,8 @@ Effect = tuple[str, str, int]
 class Kill:
     """A SIGKILL of the process of one identity, within these two moments (seconds since 1970).
 
+    A process that was paused in between counts as well: it is as dead as far as others can tell.
+
     `open_requests` is how many requests waited for their answer then, `running` how many instances
     had begun and not ended.
     """
