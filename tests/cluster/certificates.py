@@ -56,6 +56,9 @@ class Authority:
         write_certificate(self._directory / f"{file}.crt", certificate)
 
     def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        """Return what all certificates share; Python 3.13 and newer insist on key identifiers."""
+        own = x509.SubjectKeyIdentifier.from_public_key(key)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -64,6 +67,8 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOT_BEFORE)
             .not_valid_after(NOT_AFTER)
+            .add_extension(own, critical=False)
+            .add_extension(issuer, critical=False)
         )
 
 
