@@ -34,6 +34,8 @@ from perdure.language.stepping import run_frame
 from perdure.language.verbs import http
 
 MAX_INPUT_BYTES = 256 * 1024
+MAX_HISTORY = 90_000
+"""An instance with so many events fails; what a history may hold beyond is for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def _live(run: Run) -> None:
         accept(run, run.facts.acceptance)
     if run.facts.terminate is not None and run.state.ended is None:
         finish(run, Ending.TERMINATED, error=_terminated(run.facts.terminate))
+    if run.state.is_running and run.state.last_id >= MAX_HISTORY:
+        finish(run, Ending.FAILED, error=_too_long())
     for fact in taking.facts_in_order(run):
         if not run.state.is_running or run.recorder.is_full:
             return
@@ -73,6 +77,11 @@ def _live(run: Run) -> None:
 
 def _terminated(reason: str) -> Failure:
     return Failure(type="Terminated", message=reason or "terminated by its user")
+
+
+def _too_long() -> Failure:
+    message = f"the history has {MAX_HISTORY} events, which is as long as one may be"
+    return Failure(type="HistoryLimit", message=message)
 
 
 def progress(run: Run) -> None:
