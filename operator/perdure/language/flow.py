@@ -29,7 +29,7 @@ from perdure.language.expressions import EvaluationError
 from perdure.language.inputs import fill_defaults, input_fault
 from perdure.language.places import workflow
 from perdure.language.program import Program
-from perdure.language.run import Run
+from perdure.language.run import MAX_VALUE_BYTES, Run
 from perdure.language.stepping import run_frame
 from perdure.language.verbs import http
 
@@ -68,11 +68,13 @@ def _live(run: Run) -> None:
         finish(run, Ending.TERMINATED, error=_terminated(run.facts.terminate))
     if run.state.is_running and run.state.last_id >= MAX_HISTORY:
         finish(run, Ending.FAILED, error=_too_long())
-    for fact in taking.facts_in_order(run):
+    for number, fact in enumerate(taking.facts_in_order(run)):
         if not run.state.is_running or run.recorder.is_full:
             return
+        before = run.state
         fact(run)
-        progress(run)
+        if number == 0 or run.state is not before:
+            progress(run)
 
 
 def _terminated(reason: str) -> Failure:
@@ -127,7 +129,12 @@ def _start_values(
     """Return what is wrong with the start, the input with defaults, the variables."""
     try:
         given = normalise(given, "input")
-        message = _input_fault(run.program, given)
+        size = len(canonical(given))
+        if size > MAX_INPUT_BYTES:
+            raise ValueRefusedError(
+                f"spec.input has {size} bytes; at most {MAX_INPUT_BYTES} are accepted"
+            )
+        message = input_fault(run.program.input_schema, given)
         if message is not None:
             return Failure(type="InvalidInput", message=message), given, {}
         value = normalise(fill_defaults(run.program.input_schema, given), "input")
@@ -138,18 +145,15 @@ def _start_values(
         return Failure(type="ExpressionError", message=f"spec.vars: {error}"), given, {}
 
 
-def _input_fault(program: Program, given: Json) -> str | None:
-    size = len(canonical(given))
-    if size > MAX_INPUT_BYTES:
-        return f"spec.input has {size} bytes; at most {MAX_INPUT_BYTES} are accepted"
-    return input_fault(program.input_schema, given)
-
-
 def _variables(run: Run, acceptance: Acceptance, value: Json) -> dict[str, Json]:
     about = workflow(run.state, run.now)
     about |= {"definition": acceptance.definition, "revision": acceptance.revision.name}
     names: dict[str, Json] = {"input": value, "workflow": about}
-    return {
+    values = {
         name: normalise(template.render(names), f"vars.{name}")
         for name, template in run.program.main.vars.items()
     }
+    size = len(canonical(dict(values)))
+    if size > MAX_VALUE_BYTES:
+        raise ValueRefusedError(f"spec.vars has {size} bytes; at most {MAX_VALUE_BYTES} fit")
+    return values

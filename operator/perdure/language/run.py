@@ -38,7 +38,7 @@ class Run:
         self.recorder = recorder
         self.facts = facts
         self._refused: set[tuple[int, int]] = set()
-        self._refused_by: tuple[object, object, object] = ((), (), ())
+        self._refused_in: State | None = None
 
     @property
     def state(self) -> State:
@@ -80,23 +80,21 @@ class Run:
             seen["error"] = owner.failure.as_json()
         return {**seen, **extra}
 
-    def refuse(self, wait_id: int, received_id: int) -> None:
-        """Remember that a wait does not want an event, as long as nothing changes what it sees.
+    @property
+    def refused(self) -> set[tuple[int, int]]:
+        """Return what waits have refused: (wait id, received id); add to it.
 
-        A thousand events that nobody wants would else be asked about a thousand times each.
+        It is empty again as soon as something changes that a condition can see. Without it a
+        thousand events that nobody wants would be asked about a thousand times each.
         """
-        seen = (self.state.units, self.state.frames, self.state.vars)
-        if any(now is not then for now, then in zip(seen, self._refused_by, strict=True)):
-            self._refused_by = seen
-            self._refused.clear()
-        self._refused.add((wait_id, received_id))
-
-    def was_refused(self, wait_id: int, received_id: int) -> bool:
-        """Return whether the wait was asked already and would say the same again."""
-        seen = (self.state.units, self.state.frames, self.state.vars)
-        if any(now is not then for now, then in zip(seen, self._refused_by, strict=True)):
-            return False
-        return (wait_id, received_id) in self._refused
+        now, then = self.state, self._refused_in
+        is_alike = then is not None and (
+            now.units is then.units and now.frames is then.frames and now.vars is then.vars
+        )
+        if not is_alike:
+            self._refused = set()
+        self._refused_in = now
+        return self._refused
 
     def evaluate(
         self, place: Place, expression: Expression, what: str, extra: Extra = NO_EXTRA

@@ -39,22 +39,16 @@ def go_on(run: Run, place: Place, verb: EventVerb) -> None:
 
 
 def _matching(run: Run, place: Place, verb: EventVerb, wait: OpenWait) -> list[ReceivedEvent]:
-    return [
-        event
-        for event in run.state.inbox
-        if event.name.casefold() == wait.name
-        and not run.was_refused(wait.wait_id, event.received_id)
-        and _accepts_once(run, place, verb, wait, event)
-    ]
-
-
-def _accepts_once(
-    run: Run, place: Place, verb: EventVerb, wait: OpenWait, event: ReceivedEvent
-) -> bool:
-    accepts = _accepts(run, place, verb, event)
-    if not accepts:
-        run.refuse(wait.wait_id, event.received_id)
-    return accepts
+    refused, found = run.refused, []
+    for event in run.state.inbox:
+        asked = (wait.wait_id, event.received_id)
+        if event.name.casefold() != wait.name or asked in refused:
+            continue
+        if _accepts(run, place, verb, event):
+            found.append(event)
+        else:
+            refused.add(asked)
+    return found
 
 
 def _accepts(run: Run, place: Place, verb: EventVerb, event: ReceivedEvent) -> bool:
