@@ -6,19 +6,21 @@ undid another's.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.cluster.api import Api, Object
 from tests.e2e.history import FINAL_PHASES, instances_path, sha256
 
 WATCH_SECONDS = 300
+BAD_PHASES = frozenset({"Failed", "Terminated", "Stalled"})
 
 
 @dataclass(slots=True)
 class Recorder:
-    """What the versions were; `faults` are commits or events that were two things at once."""
+    """What the versions were.
+
+    `faults` are commits or events that were two things at once, and orders that cannot succeed.
+    """
 
     versions: int = 0
     commits: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -51,6 +53,9 @@ class Recorder:
         before = self.phases.get(uid)
         if before in FINAL_PHASES and before != status["phase"]:
             self.faults.append(f"{uid}: {before} became {status['phase']}")
+        if before != status["phase"] in BAD_PHASES:
+            name = instance["metadata"]["name"]
+            self.faults.append(f"{name} is {status['phase']}: {status.get('message')}")
         self.phases[uid] = status["phase"]
 
     def _note_commit(self, uid: str, status: Object) -> None:
@@ -62,19 +67,14 @@ class Recorder:
             self.faults.append(f"{uid}: rev {rev} was written after rev {rev + 1}")
 
 
-@asynccontextmanager
-async def recording(api: Api, namespace: str) -> AsyncIterator[Recorder]:
-    """Record from now on; a version that is missed fails the body of the `async with`."""
+async def record(api: Api, namespace: str) -> tuple[Recorder, "asyncio.Task[None]"]:
+    """Record from now on, by a task that ends only by a version that was missed."""
     recorder, path = Recorder(), instances_path(namespace)
     listed = await api.get(path)
     for instance in listed["items"]:
         recorder.note(instance)
-    async with asyncio.TaskGroup() as group:
-        watch = group.create_task(
-            follow(api, path, listed["metadata"]["resourceVersion"], recorder)
-        )
-        yield recorder
-        watch.cancel()
+    version = listed["metadata"]["resourceVersion"]
+    return recorder, asyncio.create_task(follow(api, path, version, recorder))
 
 
 async def follow(api: Api, path: str, version: str, recorder: Recorder) -> None:

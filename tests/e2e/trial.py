@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
@@ -16,7 +17,7 @@ from tests.cluster.errors import ClusterError
 from tests.e2e.history import dumps_of, events_path
 from tests.e2e.operators import LOGS, OperatorProcess
 from tests.e2e.orders import Client, Order, plan_orders, script_service
-from tests.e2e.recorder import Recorder, recording
+from tests.e2e.recorder import Recorder, record
 from tests.e2e.services import LedgerService
 from tests.e2e.verdict import Evidence, Kill, Verdict, judge
 
@@ -38,16 +39,28 @@ class Stage:
     client: Client
     recorder: Recorder
     admin: Api
-    kills: list[Kill]
+    tasks: list[asyncio.Task[None]]
+    kills: list[Kill] = field(default_factory=list)
 
     async def until(self, holds: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-        """Wait for a condition; raises ClusterError when its time is over."""
+        """Wait for a condition.
+
+        Raises ClusterError when its time is over, or when something has gone wrong for good.
+        """
         deadline = time.monotonic() + timeout_seconds
         while not holds():
+            self._check()
             if time.monotonic() > deadline:
                 text = f"waited {timeout_seconds:g} s in vain for {what}; {self.progress()}"
                 raise ClusterError(text)
             await asyncio.sleep(POLL_SECONDS)
+
+    def _check(self) -> None:
+        if self.recorder.faults:
+            raise ClusterError("; ".join(self.recorder.faults[:5]))
+        for task in self.tasks:
+            if task.done():
+                task.result()
 
     async def kill(self, operator: OperatorProcess) -> Kill:
         """Kill an operator and write down when, and what it was torn from."""
@@ -91,17 +104,17 @@ async def staged(
     """Begin to record and to send orders; the definition is sent too, and waits for an operator."""
     orders = plan_orders(count, seed)
     script_service(service)
-    async with (
-        cluster.api("admin") as admin,
-        cluster.api("user") as user,
-        recording(admin, namespace) as recorder,
-        asyncio.TaskGroup() as group,
-    ):
+    async with cluster.api("admin") as admin, cluster.api("user") as user:
         client, permits = Client(user, namespace, orders), asyncio.Semaphore(0)
-        stage = Stage(namespace, orders, permits, service, client, recorder, admin, [])
-        sending = group.create_task(send(client, permits))
-        yield stage
-        sending.cancel()
+        recorder, watching = await record(admin, namespace)
+        sending = asyncio.create_task(send(client, permits))
+        tasks = [watching, sending]
+        try:
+            yield Stage(namespace, orders, permits, service, client, recorder, admin, tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def send(client: Client, permits: asyncio.Semaphore) -> None:
@@ -119,6 +132,7 @@ def now() -> float:
 def run_by_hand(trial: Trial, parser: argparse.ArgumentParser) -> int:
     """Run the trial on a cluster of its own, print its figures; return the exit status."""
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
     cluster = Cluster(f"{arguments.name}-{os.getpid()}", say)
     began = time.monotonic()
     try:
