@@ -286,3 +286,21 @@ async def test_the_operator_may_not_see_definitions_for_a_while(
 
             # then it sees the next definition all the same, once it may.
             await running.world.define("next", call("leave", "/next"))
+
+
+async def test_the_watch_of_definitions_starts_again_after_what_ends_it(
+    cluster: Cluster, namespace: str, service: LedgerService
+) -> None:
+    # Given an operator to which the API server once answers what nobody repeats,
+    async with Gateway(cluster) as gateway, cluster.api() as api:
+        own_kubeconfig(cluster, "outages-gateway", gateway.url, cluster.layout.root / "token")
+        gateway.close(FORBIDDEN_SECONDS, http.HTTPStatus.BAD_REQUEST, "admissionregistration")
+        operator = OperatorProcess(cluster, namespace, "outages-gateway", [namespace])
+        try:
+            await asyncio.to_thread(operator.start)
+            await asyncio.to_thread(wait_for, lambda: gateway.refused > 0, "one", KNOWN_SECONDS)
+
+            # when a definition is applied, then it is checked all the same.
+            await World(api, cluster, namespace, service).define("late", call("a", "/a"))
+        finally:
+            await asyncio.to_thread(operator.kill)

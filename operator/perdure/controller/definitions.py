@@ -39,6 +39,7 @@ class DefinitionWatch:
         self._observe = observe
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        self._flag = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +49,7 @@ class DefinitionWatch:
     def stop(self) -> None:
         """End the watch; it is a daemon thread, so nobody waits for it."""
         self._stop.set()
+        self._flag.set()
 
     @property
     def is_alive(self) -> bool:
@@ -69,14 +71,22 @@ class DefinitionWatch:
     async def _operate(self) -> None:
         registry = kopf.OperatorRegistry()
         self._register(registry)
-        await kopf.operator(
-            registry=registry,
-            settings=frame_settings(),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=self._stop,
-        )
+        # A flag for this run only: kopf waits for it in a thread, and the loop does not close
+        # before that thread ends. With a flag of the whole process one failure would be the last.
+        self._flag = threading.Event()
+        if self._stop.is_set():
+            return
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=frame_settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._flag,
+            )
+        finally:
+            self._flag.set()
 
     def _register(self, registry: kopf.OperatorRegistry) -> None:
         @kopf.on.login(registry=registry)
