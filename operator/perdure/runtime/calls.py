@@ -178,12 +178,14 @@ class Calls:
         self._is_stopping = True
 
     async def drain(self, seconds: float) -> None:
-        """Give open calls some time, then abort them."""
+        """Give open calls some time, then abort them; answers are kept for their commit."""
         tasks = [t for flight in self._flights.values() for t in flight.tasks.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
-        for uid in list(self._flights):
-            await self.abort(uid)
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     @property
     def count(self) -> int:

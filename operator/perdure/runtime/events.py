@@ -19,7 +19,15 @@ from perdure.errors import (
     ObjectRejectedError,
     PerdureError,
 )
-from perdure.ports import WORKFLOW_EVENTS, Clock, InstanceKey, Meter, Objects, Snapshot
+from perdure.ports import (
+    WORKFLOW_EVENTS,
+    WORKFLOW_INSTANCES,
+    Clock,
+    InstanceKey,
+    Meter,
+    Objects,
+    Snapshot,
+)
 from perdure.runtime.inbox import EventObject, Inbox, parse_event
 
 logger = logging.getLogger(__name__)
@@ -44,6 +52,8 @@ class EventDesk:
         self._meter = meter
         self._time_to_live = time_to_live
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._unfinished: dict[str, EventObject] = {}
+        """Events that were taken and could not be cleaned up."""
 
     def waiting(self, key: InstanceKey) -> list[EventObject]:
         """Return what waits for the instance, oldest first."""
@@ -59,14 +69,16 @@ class EventDesk:
 
     async def refresh(self, key: InstanceKey) -> None:
         """List the instance's events with a quorum. Raises TransientError and its kin."""
+        known = self.inbox.all_of(key.namespace, key.name)
         found = await self._objects.list(
             WORKFLOW_EVENTS, key.namespace, fields=f"spec.instance={key.name}"
         )
-        self.inbox.replace(key.namespace, key.name, [parse_event(body) for body in found])
+        self.inbox.replace(known, [parse_event(body) for body in found])
 
     def consumed(self, events: Iterable[EventObject]) -> None:
         """Clean up after events whose taking is committed."""
         for event in events:
+            self._unfinished[event.uid] = event
             if self._time_to_live > timedelta(0):
                 self._begin(event, self._mark(event, "Taken", "Taken", "taken by its instance"))
             else:
@@ -86,6 +98,7 @@ class EventDesk:
     def sweep(self, living: dict[tuple[str, str], str]) -> None:
         """Answer what nobody will take: `living` maps (namespace, name) to the uid there."""
         now = self._clock.now()
+        self.consumed(list(self._unfinished.values()))
         for event in self.inbox.everything():
             if event.answer is not None:
                 self._expire(event, now)
@@ -93,7 +106,19 @@ class EventDesk:
             uid = living.get((event.namespace, event.instance))
             reason = self._hopeless(event, uid, now)
             if reason is not None:
-                self.refused([(event, *reason)])
+                self._begin(event, self._refuse_unless_there(event, *reason))
+
+    async def _refuse_unless_there(self, event: EventObject, reason: str, message: str) -> None:
+        """Refuse after a fresh look: the watch of instances may be behind that of events."""
+        try:
+            found = await self._objects.get(WORKFLOW_INSTANCES, event.namespace, event.instance)
+        except ObjectNotFoundError:
+            await self._mark(event, "Refused", reason, message)
+            return
+        meta = found["metadata"]
+        assert isinstance(meta, dict), "an instance without metadata"
+        if event.instance_uid not in (None, meta["uid"]):
+            await self._mark(event, "Refused", reason, message)
 
     def _hopeless(
         self, event: EventObject, uid: str | None, now: datetime
@@ -122,14 +147,16 @@ class EventDesk:
     async def _guarded(self, event: EventObject, work: Coroutine[None, None, None]) -> None:
         try:
             await work
+            self._unfinished.pop(event.uid, None)
         except (ObjectNotFoundError, ObjectConflictError, ObjectRejectedError):
-            return  # somebody else was faster, or it changed: the sweep looks again
+            # Somebody else was faster, or it changed: the sweep looks again.
+            self._unfinished.pop(event.uid, None)
         except PerdureError as error:
             logger.info(
                 "Cleaning up after a WorkflowEvent failed; it is tried again",
                 extra={
                     "namespace": event.namespace,
-                    "event": event.object_name,
+                    "workflow_event": event.object_name,
                     "error": str(error),
                 },
             )

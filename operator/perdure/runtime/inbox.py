@@ -118,11 +118,13 @@ class Inbox:
         if not events:
             del self._by_instance[place]
 
-    def replace(self, namespace: str, instance: str, events: Iterable[EventObject]) -> None:
-        """Take a fresh list of what waits for an instance: all of it, and nothing else."""
+    def replace(self, known: Iterable[EventObject], events: Iterable[EventObject]) -> None:
+        """Take a fresh list; of what was `known` before it was asked for, the rest is gone.
+
+        What came by the watch while the list was on its way is in neither, and stays.
+        """
         fresh = list(events)
-        gone = {e.uid for e in self.all_of(namespace, instance)} - {e.uid for e in fresh}
-        for uid in gone:
+        for uid in {e.uid for e in known} - {e.uid for e in fresh}:
             self.drop(uid)
         for event in fresh:
             self.put(event)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from perdure.engine.values import JsonObject
@@ -52,7 +51,6 @@ class _Record:
     has_calls: bool
     wants_room: bool = False
     retry: str | None = None
-    failures: int = 0
 
 
 class Instances:
@@ -83,6 +81,9 @@ class Instances:
         self._names: dict[tuple[str, str], str] = {}
         self._ended: dict[str, int] = {}
         """Ends that the watch has not told yet: an older echo must not begin anything again."""
+        self._failures: dict[str, int] = {}
+        """Turns of an instance that failed in a row."""
+        self._attempts: dict[str, asyncio.TimerHandle] = {}
         self._warm: OrderedDict[InstanceKey, None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
         self.queue: KeyedQueue[InstanceKey] = KeyedQueue(self._process, workers=workers)
@@ -111,7 +112,8 @@ class Instances:
         record.version, record.has_calls = hint.version, hint.has_calls
         retry = hint.annotations.get("perdure.dev/retry")
         if retry != record.retry:
-            record.retry, record.failures = retry, 0
+            record.retry = retry
+            self._failures.pop(key.uid, None)
         self.wakes.set(key, hint.wake_at)
         self.queue.mark(key, lane)
 
@@ -208,11 +210,12 @@ class Instances:
 
     def _rested(self, key: InstanceKey, rest: Rest) -> None:
         record = self._records.get(key.uid)
+        self._failures.pop(key.uid, None)
         if rest.again and rest.retry_in is None:
             self.queue.mark(key, Lane.CONTROL)
             return
         if rest.retry_in is not None:
-            self._later(rest.retry_in, lambda: self.queue.mark(key, Lane.CONTROL))
+            self._later(key, rest.retry_in, Lane.CONTROL)
         snapshot = rest.snapshot
         if snapshot is not None and snapshot.state.ended is not None:
             if record is not None and record.version < snapshot.version:
@@ -224,7 +227,6 @@ class Instances:
             return
         if snapshot is None or record is None:
             return
-        record.failures = 0
         record.version = max(record.version, snapshot.version)
         record.is_pending = not snapshot.state.is_started
         record.has_calls = bool(snapshot.state.activities)
@@ -248,11 +250,9 @@ class Instances:
 
     async def _failed(self, key: InstanceKey, error: Exception) -> None:
         """Back off in memory; what will not go away by itself is shown on the instance, once."""
-        record = self._records.get(key.uid)
-        failures = 0 if record is None else record.failures
+        failures = self._failures.get(key.uid, 0)
         seconds = min(FIRST_BACKOFF * 2 ** min(failures, 20), LONGEST_BACKOFF)
-        if record is not None:
-            record.failures += 1
+        self._failures[key.uid] = failures + 1
         self._store.forget(key)
         reason = reason_of(error)
         self._meter.count("turn_errors_total", reason=reason)
@@ -263,10 +263,23 @@ class Instances:
         else:
             logger.error("An instance cannot go on", extra=_about(key, error), exc_info=error)
             await self._store.stall(key, reason, _told(error))
-        self._later(seconds, lambda: self.queue.mark(key, Lane.RESYNC))
+        self._later(key, seconds, Lane.RESYNC)
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(seconds, action)
+    def _later(self, key: InstanceKey, seconds: float, lane: Lane) -> None:
+        """Ask for a turn after a while, instead of any that was asked for before.
+
+        One per instance: else every change of an instance that cannot go on would begin one more
+        chain of attempts.
+        """
+
+        def mark() -> None:
+            del self._attempts[key.uid]
+            self.queue.mark(key, lane)
+
+        before = self._attempts.pop(key.uid, None)
+        if before is not None:
+            before.cancel()
+        self._attempts[key.uid] = asyncio.get_running_loop().call_later(seconds, mark)
 
     # --- background ------------------------------------------------------------------------
 

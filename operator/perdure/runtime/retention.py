@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 
 from perdure.errors import ObjectConflictError, PerdureError
 from perdure.language.durations import parse_duration
-from perdure.ports import WORKFLOW_INSTANCES, Clock, InstanceHint, InstanceKey, Meter, Objects
+from perdure.ports import (
+    OWNERSHIP_MARKS,
+    WORKFLOW_INSTANCES,
+    Clock,
+    InstanceHint,
+    InstanceKey,
+    Meter,
+    Objects,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +31,6 @@ DEFAULT_AGES: Mapping[str, timedelta] = {
     "Failed": timedelta(days=30),
     "Terminated": timedelta(days=7),
 }
-OWNERSHIP_MARKS = (
-    "meta.helm.sh/release-name",
-    "argocd.argoproj.io/tracking-id",
-    "kustomize.toolkit.fluxcd.io/name",
-    "helm.toolkit.fluxcd.io/name",
-)
 MAX_PURGES = 200
 """At most this many deletions in one round, so that a purge never crowds out commits."""
 
@@ -113,7 +115,7 @@ class Retention:
             self._finished.setdefault(namespace, {})[uid] = entry
 
     def _entry(self, hint: InstanceHint, completed_at: datetime) -> Finished:
-        is_owned = any(mark in hint.annotations for mark in OWNERSHIP_MARKS)
+        is_owned = bool(OWNERSHIP_MARKS & {*hint.labels, *hint.annotations})
         return Finished(
             key=hint.key,
             version=hint.version,
@@ -147,8 +149,8 @@ class Retention:
         if held <= self._limits.total_bytes:
             return None
         return (
-            f'namespace "{namespace}" holds {held} bytes of instances; its budget is '
-            f"{self._limits.total_bytes}: delete finished instances, or raise --storage-budget"
+            f'the instances of namespace "{namespace}" take more than its budget of '
+            f"{self._limits.total_bytes} bytes: delete finished ones, or raise --storage-budget"
         )
 
     async def purge(self) -> int:

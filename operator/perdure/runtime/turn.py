@@ -15,6 +15,7 @@ from typing import Protocol, assert_never
 from perdure.engine.events import (
     Door,
     Ending,
+    EndRequested,
     EventReceived,
     Failure,
     HistoryEvent,
@@ -27,8 +28,9 @@ from perdure.engine.external import refusal_of
 from perdure.engine.fold import replay
 from perdure.engine.orchestrator import ExternalEvent, Facts, Orchestrator
 from perdure.engine.recorder import Recorder, is_full
-from perdure.engine.state import State
+from perdure.engine.state import Outcome, State
 from perdure.engine.work import next_wake
+from perdure.errors import InvalidDefinitionError
 from perdure.ports import (
     Clock,
     Committed,
@@ -49,7 +51,7 @@ from perdure.runtime.calls import Calls
 from perdure.runtime.events import EventDesk
 from perdure.runtime.inbox import EventObject
 from perdure.runtime.polling import PollConditions
-from perdure.runtime.revisions import Accepted, NotYet, Revisions
+from perdure.runtime.revisions import Accepted, NotYet, RevisionMissingError, Revisions
 
 PAUSE = timedelta(seconds=1)
 """How soon to ask again while the Lease is late or the clock is not trusted."""
@@ -138,7 +140,7 @@ class Turns:
         if _ends_a_wait(base.state, decision.turn.events):
             fresh = await self._look_again(base.key)
             if fresh is None or fresh.version != base.version or self._desk.has_news(fresh):
-                if fresh is None or fresh.state.ended is not None:
+                if fresh is None or fresh.is_deleting or fresh.state.ended is not None:
                     return Rest(again=True)
                 base = fresh
                 decision = await self._decide(base)
@@ -155,10 +157,9 @@ class Turns:
 
     async def _decide(self, base: Snapshot) -> _Decision:
         if base.state.revision is not None:
-            orchestrator = await self._revisions.load(base.key.namespace, base.state.revision)
-            return self._advance(base, orchestrator, None)
+            return self._advance(base, await self._orchestrator(base), None)
         if base.controls.terminate is not None:
-            return self._advance(base, _NothingStarted(), None)
+            return self._advance(base, _Terminating(), None)
         if self._is_stopping:
             return self._decision(base, (), base.state, base.observed)
         waiting = self._start_later(base)
@@ -168,6 +169,16 @@ class Turns:
                 return self._advance(base, answer.orchestrator, answer)
             waiting = answer
         return self._pending(base, waiting)
+
+    async def _orchestrator(self, base: Snapshot) -> Orchestrator:
+        """Return what decides. An instance whose recipe is lost can still be terminated."""
+        assert base.state.revision is not None, "only what has started has a revision"
+        try:
+            return await self._revisions.load(base.key.namespace, base.state.revision)
+        except (RevisionMissingError, InvalidDefinitionError):
+            if base.controls.terminate is None and base.state.ending is None:
+                raise
+            return _Terminating()
 
     def _start_later(self, base: Snapshot) -> NotYet | None:
         start_at = base.controls.start_at
@@ -192,7 +203,7 @@ class Turns:
             events[0] = _stamped(events[0], commit_id)
         state = replay(base.state, events)
         consumed = tuple(o for o in objects if o.event_id in state.taken)
-        refused = tuple(_refusals(base.state, objects))
+        refused = tuple(_refusals(state, objects))
         decision = self._decision(base, tuple(events), state, Observed(), commit_id=commit_id)
         return replace(
             decision,
@@ -376,14 +387,19 @@ class Budget(Protocol):
         ...
 
 
-class _NothingStarted:
-    """Decides for an instance that is terminated before it has a recipe."""
+class _Terminating:
+    """Ends an instance that has no recipe: not yet, or not any more."""
 
     def advance(self, state: State, facts: Facts, now: datetime) -> list[HistoryEvent]:
         recorder = Recorder(state, now)
         reason = facts.terminate or "terminated by its user"
         error = Failure(type="Terminated", message=reason)
-        recorder.add(InstanceEnded(ending=Ending.TERMINATED, error=error))
+        wanted = Outcome(ending=Ending.TERMINATED, error=error, at=now)
+        end = state.ending or wanted
+        if state.activities:
+            recorder.add(EndRequested(ending=end.ending, error=end.error))
+        elif state.ending is None or facts.is_settled:
+            recorder.add(InstanceEnded(ending=end.ending, output=end.output, error=end.error))
         return recorder.events
 
 
