@@ -35,7 +35,7 @@ class MemoryObjects:
         self.bodies: dict[tuple[str, str, str], JsonObject] = {}
         self.calls: list[tuple[str, str, str]] = []
         self.failures: list[Exception] = []
-        self.during: list[Callable[[], None]] = []
+        self.during: list[Callable[[], object]] = []
         self._version = 10
 
     def put(self, resource: Resource, body: JsonObject) -> JsonObject:
