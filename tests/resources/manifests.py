@@ -237,5 +237,5 @@ WRONG: dict[str, tuple[Manifest, str, str]] = {
     "long instance name": (instance("a" * 64), "metadata.name", "at most 63"),
     "event instance": (event(instance=""), "spec.instance", "must not be empty"),
     "event id": (event(id=""), "spec.id", "must not be empty"),
-    "history kind": (history(kind="Other"), "spec.kind", "must be Segment, Payload or Snapshot"),
+    "history kind": (history(kind="Other"), "spec.kind", "must be Segment or Payload"),
 }

@@ -57,7 +57,13 @@ def compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options=options)
     except re2.error as error:
-        raise PatternError(str(error)) from None
+        raise PatternError(_words_of(error)) from None
+
+
+def _words_of(error: re2.error) -> str:
+    """Return RE2's own words, which arrive as bytes."""
+    words = error.args[0] if error.args else ""
+    return words.decode(errors="replace") if isinstance(words, bytes) else str(words)
 
 
 # --- validation -----------------------------------------------------------------------------------

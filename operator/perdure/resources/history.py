@@ -18,9 +18,8 @@ class PreviousSegment(SpecModel):
 
 class HistorySpec(SpecModel):
     instance_uid: Uid = Field(description="The uid of the instance that it belongs to.")
-    kind: Literal["Segment", "Payload", "Snapshot"] = Field(
-        description="Segment: older events. Payload: one large value of an event. Snapshot: the "
-        "state after an event, a cache."
+    kind: Literal["Segment", "Payload"] = Field(
+        description="Segment: older events. Payload: one large value of an event."
     )
     first_id: Count | None = Field(
         default=None, description="The id of the first event in it, or of the payload's event."
@@ -38,9 +37,6 @@ class HistorySpec(SpecModel):
     codec: str | None = Field(
         default=None, max_length=63, description="The name and version of the stored form."
     )
-    part: Count | None = Field(
-        default=None, description="The number of this part, where one value needs several objects."
-    )
     # Items without a type: only so does an equality of the spec compare every byte of them.
     events: list[Json] | None = Field(
         default=None,
@@ -48,7 +44,7 @@ class HistorySpec(SpecModel):
         description="The events, as objects, oldest first.",
     )
     data: str | None = Field(
-        default=None, max_length=MAX_DATA, description="The payload or snapshot, in base64."
+        default=None, max_length=MAX_DATA, description="The payload, in base64."
     )
 
     RULES: ClassVar = (

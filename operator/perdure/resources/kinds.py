@@ -160,7 +160,7 @@ HISTORY = Kind(
     spec_description="The content. It does not change.",
     status=None,
     columns=(
-        Column("Kind", ".spec.kind", "Segment, Payload or Snapshot."),
+        Column("Kind", ".spec.kind", "Segment or Payload."),
         Column("First", ".spec.firstId", "The id of the first event in it.", type="integer"),
         Column("Last", ".spec.lastId", "The id of the last event in it.", type="integer"),
         Column(
