@@ -765,3 +765,21 @@ async def history_is_edited_by_an_administrator(w: World) -> None:
     assert history_of(found) == events
     assert await w.requests("/edited") == []
     w.told["edited"] = ("Phase: Stalled", "HistoryCorrupt")
+
+
+@row
+async def definition_is_as_large_as_can_be(w: World) -> None:
+    def steps(count: int, flow: int) -> list[Object]:
+        return [
+            {
+                "name": f"s{step}",
+                "when": f"input.a{flow} == {step}",
+                "http": {"service": "shop", "path": f"/${{input.x}}/{flow}-{step}"},
+            }
+            for step in range(count)
+        ]
+
+    flows = [{"name": f"f{flow}", "steps": steps(100, flow)} for flow in range(50)]
+    end: Object = {"name": "end", "return": {"value": "short"}}
+    await w.run("largest-definition", end, *steps(199, 50), flows=flows)
+    await w.succeeded("largest-definition", "short")
