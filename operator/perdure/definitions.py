@@ -11,8 +11,15 @@ from datetime import datetime
 
 from perdure.engine.events import Revision
 from perdure.engine.faults import Fault
-from perdure.engine.values import Json, JsonObject, canonical, normalise, sha256
-from perdure.language.checker import check
+from perdure.engine.values import (
+    Json,
+    JsonObject,
+    ValueRefusedError,
+    canonical,
+    normalise,
+    sha256,
+)
+from perdure.language.checker import check, unstorable
 from perdure.language.flow import FlowOrchestrator
 from perdure.resources import validate
 from perdure.resources.conditions import Summary, definition_conditions
@@ -32,7 +39,10 @@ class Reviewed:
 
 def review(spec: JsonObject) -> Reviewed:
     """Check a definition's spec completely: every fault at once, each with its place."""
-    digest = spec_digest(spec)
+    try:
+        digest = spec_digest(spec)
+    except ValueRefusedError as error:
+        return Reviewed(digest="", faults=(unstorable(error),), orchestrator=None)
     faults = list(validate.shape_faults(spec, "WorkflowDefinition"))
     program, more = check(spec)
     shown = {fault.path for fault in faults}

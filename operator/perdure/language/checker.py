@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from perdure.engine.faults import Fault
-from perdure.engine.values import Json, JsonObject
+from perdure.engine.values import Json, JsonObject, ValueRefusedError, normalise
 from perdure.language.compiling import Surroundings, compile_step
 from perdure.language.inputs import schema_faults
 from perdure.language.names import name_fault
@@ -17,6 +17,7 @@ from perdure.language.types import Dyn as Anything
 from perdure.language.types import MapOf, Type, did_you_mean, type_of_schema
 
 ANY_OBJECT = MapOf(Anything)
+MAX_PATH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,13 @@ class _Whole:
 def check(spec: Json) -> tuple[Program | None, list[Fault]]:
     """Return the compiled program of a definition's spec, or None and everything wrong with it.
 
-    Total: any JSON may be given. Faults of shape are reported by `resources` and skipped here.
+    Total: any JSON may be given. Faults of shape are reported by `resources` and skipped here;
+    what could not be stored at all is the only fault that is told then.
     """
+    try:
+        normalise(spec, "spec")
+    except ValueRefusedError as error:
+        return None, [unstorable(error)]
     reader, raw = Reader(), as_map(spec)
     schema = as_map(raw.get("input")).get("schema")
     if isinstance(schema, dict):
@@ -60,6 +66,12 @@ def check(spec: Json) -> tuple[Program | None, list[Fault]]:
         return None, _unique(reader.faults)
     by_name = {flow.name: flow for flow in flows if flow.name is not None}
     return Program(main=main, flows=by_name, input_schema=schema, timeout=timeout), []
+
+
+def unstorable(error: ValueRefusedError) -> Fault:
+    """Return the fault of a spec that cannot be stored; it would have no digest either."""
+    path, _, message = str(error).rpartition(": ")
+    return Fault(path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}…", message)
 
 
 def _unique(faults: list[Fault]) -> list[Fault]:
