@@ -18,6 +18,7 @@ from tests.language.definitions import (
 from perdure.engine.events import FlowReturned
 from perdure.engine.orchestrator import Answer
 from perdure.engine.values import Json, JsonObject
+from perdure.language.verbs.raising import MAX_DETAILS_BYTES, MAX_MESSAGE
 from perdure.testing import failed, ok, started
 
 # --- set ------------------------------------------------------------------------------------------
@@ -81,6 +82,16 @@ def test_raise_fails_the_step_with_its_own_error() -> None:
         "details": {"a": 1},
         "cause": None,
     }
+
+
+@pytest.mark.parametrize(("more", "kind"), [(0, "Big"), (1, "TooLarge")])
+def test_the_error_of_a_raise_is_bounded(more: int, kind: str) -> None:
+    verb: Json = {"type": "Big", "details": "${input.d}", "message": "${input.m}"}
+    given: Json = {"d": "x" * (MAX_DETAILS_BYTES - 2 + more), "m": "y" * 10_000}
+    story = started(flow({"name": "a", "raise": verb}), given)
+    assert story.error is not None
+    assert story.error.type == kind
+    assert len(story.error.message) <= MAX_MESSAGE
 
 
 def test_a_retryable_raise_is_repeated() -> None:
