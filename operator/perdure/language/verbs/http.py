@@ -171,10 +171,20 @@ def judge(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> Fai
         if run.holds(place, verb.expect, "http.expect", {"result": answer.result}):
             return None
         if failure is None:
-            failure = run.failure(place, "ExpectFailed", "the answer is not what expect asks for")
+            failure = _unexpected(run, place, activity, answer.result)
     if failure is not None and failure.unknown and place.step.fails_on_unknown:
         return unknown_outcome(activity, failure)
     return failure
+
+
+def _unexpected(run: Run, place: Place, activity: OpenActivity, result: Json) -> Failure:
+    """Return the failure of a complete answer that `expect` does not take; names the call."""
+    code = result.get("code") if isinstance(result, dict) else None
+    request = activity.request if isinstance(activity.request, dict) else {}
+    target = request.get("url") or f"service/{request.get('service')}{request.get('path', '')}"
+    message = f"{request.get('method')} {target} answered {code}, which is not what expect asks for"
+    failure = run.failure(place, "ExpectFailed", message)
+    return replace(failure, code=code if isinstance(code, int) else None)
 
 
 def is_over(run: Run, path: str, result: Json) -> bool | Failure:
