@@ -262,13 +262,15 @@ def test_two_hundred_steps_side_by_side_take_one_turn() -> None:
     assert (story.phase, story.commits) == ("Succeeded", 1)
 
 
-@pytest.mark.parametrize("outer", range(0, 60, 7))
-def test_a_full_turn_stops_at_any_depth(outer: int) -> None:
+@pytest.mark.parametrize("skipped", range(6))
+@pytest.mark.parametrize("puts", [10, 130])
+def test_a_full_turn_stops_at_any_depth(puts: int, skipped: int) -> None:
     flows: list[Json] = [{"name": "f0", "steps": [put(f"s{i}") for i in range(90)]}]
     for depth in range(1, 30):
         flows.append({"name": f"f{depth}", "steps": [call("c", f"f{depth - 1}", timeout="1h")]})
-    steps = [put(f"s{i}") for i in range(outer)]
-    spec = flow(*steps, call("a", "f29"), call("b", "f29"), call("c", "f0"), flows=flows, vars=X)
+    before = [put(f"s{i}") for i in range(puts)]
+    before += [put(f"k{i}", when="false") for i in range(skipped)]
+    spec = flow(call("a", "f0"), *before, call("b", "f29"), call("c", "f29"), flows=flows, vars=X)
     assert started(spec).phase == "Succeeded"
 
 

@@ -63,7 +63,7 @@ def run_frame(run: Run, path: str) -> Done | None:
         unit = run.unit(place)
         if unit is not None and unit.stage is Stage.FAILED:
             return Done(failure=unit.failure)
-    return None if run.recorder.is_full else _output(run, path, flow)
+    return _output(run, path, flow)
 
 
 def _failure_in(run: Run, path: str, flow: Flow) -> Done | None:
