@@ -159,9 +159,8 @@ def test_where_is_asked_again_when_what_it_sees_has_changed() -> None:
     story = started(spec)
     approved = ExternalEvent(id="1", name="approved", data=1, door=Door.SPEC)
     go = ExternalEvent(id="2", name="go", data=None, door=Door.SPEC)
-    story.turn(events=(approved, go))
-    story.turn()
-    assert story.phase == "Succeeded"
+    story.one_turn(events=(approved, go))
+    assert story.phase == "Succeeded", "in the same turn: nothing else would ask again"
 
 
 def test_a_thousand_events_that_nobody_wants_take_no_long() -> None:

@@ -90,7 +90,11 @@ def progress(run: Run) -> None:
     """Decide all that follows from what is known now; nothing while suspended."""
     if run.state.is_suspended or run.facts.starts_nothing or not run.state.is_running:
         return
-    done = run_frame(run, MAIN)
+    done, before = run_frame(run, MAIN), None
+    while done is None and run.state.waits and run.state.inbox and run.state is not before:
+        # A step may have set what the condition of a wait above it sees.
+        before = run.state
+        done = run_frame(run, MAIN)
     if done is None:
         return
     if done.failure is not None:
