@@ -269,7 +269,8 @@ async def answer_is_not_what_was_expected(w: World) -> None:
     step = call("ask", "/state")
     step["http"]["expect"] = 'result.body.state == "done"'
     await w.run("unexpected", step)
-    await w.failed("unexpected", "ExpectFailed", "not what expect asks for", step="ask")
+    words = "answered 200, which is not what expect asks for"
+    await w.failed("unexpected", "ExpectFailed", words, code=200, step="ask")
 
 
 # --- the input, values and expressions ------------------------------------------------------
