@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perdure.engine.values import Json
+from perdure.engine.values import Json, JsonObject
 from perdure.language.types import (
     Bool,
     Dyn,
@@ -111,3 +111,15 @@ def test_what_is_missing_is_called_by_its_kind() -> None:
     assert missing_text(Record({"charge": Dyn}, "steps"), "x") == 'step "x" does not exist'
     assert missing_text(Record({"total": Dyn}, "vars"), "x") == 'variable "x" does not exist'
     assert missing_text(Record({"a": Dyn}, "input"), "x") == 'input has no property "x"'
+
+
+def test_a_schema_whose_references_unfold_without_end_is_described_up_to_a_bound() -> None:
+    schema: JsonObject = {
+        "type": "object",
+        "properties": {name: {"$ref": "#"} for name in "abcd"},
+    }
+    described = [type_of_schema(schema)]
+    for one in described:
+        if isinstance(one, Record):
+            described += one.fields.values()
+    assert 100 < len(described) <= 5_000

@@ -8,6 +8,7 @@ import pytest
 from tests.language.definitions import X, event, flow, http, put, wait
 from tests.runtime.worlds import World, rounds
 
+from perdure.engine.external import MAX_WAITING_EVENTS
 from perdure.errors import HistoryCorruptError
 from perdure.ports import (
     CONTROLLER_REVISIONS,
@@ -369,3 +370,17 @@ async def test_what_comes_after_the_end_is_refused() -> None:
     await world.turns.run(key)
     await world.desk.drain()
     assert "Ended" in str(body["status"])
+
+
+async def test_an_event_for_which_there_is_no_room_left_is_refused_in_the_same_turn() -> None:
+    world = World()
+    world.define(flow(event("a", "another")))
+    key = world.store.create()
+    bodies = [world.send("approved") for _ in range(MAX_WAITING_EVENTS + 1)]
+    for body in bodies:
+        world.desk.inbox.put(parse_event(body))
+    await world.turns.run(key)
+    await world.desk.drain()
+    assert len(world.store.now(key).state.inbox) == MAX_WAITING_EVENTS
+    assert "TooMany" in str(bodies[-1]["status"])
+    assert [b for b in bodies[:-1] if "status" in b] == []
