@@ -149,3 +149,23 @@ async def test_an_accepted_call_is_carried_on_under_the_same_claim() -> None:
     await rounds()
     assert [work.is_accepted for work in desk.services.sent] == [False, True]
     assert len({work.claim.claim_id for work in desk.services.sent}) == 1
+
+
+async def test_nothing_is_polled_while_suspended_and_polling_goes_on_at_resume() -> None:
+    poll: JsonObject = {"every": "5s", "until": "result.body.done"}
+    leaf: JsonObject = {"service": "shop", "path": "/", "poll": poll}
+    desk = Desk(started({"steps": [{"name": "a", "http": leaf}]}))
+    desk.reconcile()
+    await rounds()
+    desk.story.reply("a", ok(code=202, accepted=True))
+    desk.reconcile()
+    await rounds()
+    desk.story.suspend("incident 7")
+    desk.reconcile()
+    await rounds()
+    assert desk.services.aborted == ["a"]
+    assert desk.calls.count == 0
+    desk.story.resume()
+    desk.reconcile()
+    await rounds()
+    assert [work.is_accepted for work in desk.services.sent] == [False, True, True]

@@ -128,3 +128,23 @@ def test_data_that_cannot_be_stored_is_a_fault_of_the_event() -> None:
     fault = parse_event(world.send("a", 2**70)).fault
     assert fault is not None
     assert "64 bits" in fault
+
+
+async def test_a_refusal_that_could_not_be_marked_is_marked_by_the_sweep() -> None:
+    world = World()
+    world.define(flow(event("a")))
+    key = world.store.create()
+    body = told(world, world.send("late"))
+    refused = [(each, "Ended", "it has ended") for each in world.desk.waiting(key)]
+    world.objects.failures = [TransientError("away")]
+    world.desk.refused(refused)
+    await world.desk.drain()
+    assert reason(body) is None
+    living = {("shop", "order-1"): key.uid}
+    world.desk.sweep(living)
+    await world.desk.drain()
+    assert reason(body) == "Ended"
+    world.objects.calls.clear()
+    world.desk.sweep(living)
+    await world.desk.drain()
+    assert world.objects.calls == []

@@ -10,8 +10,10 @@ from tests.language.definitions import event, flow, http
 from tests.runtime.stores import hint_of
 from tests.runtime.worlds import World
 
+from perdure.definitions import revision_name, spec_digest
+from perdure.engine.values import JsonObject
 from perdure.ports import Rejected
-from perdure.runtime.instances import Instances
+from perdure.runtime.instances import SWEEP_SECONDS, Instances
 from perdure.runtime.retention import Limits, Retention
 
 
@@ -95,6 +97,20 @@ async def test_a_pending_instance_gets_a_turn_when_its_definition_changes() -> N
         world.define(flow(http("a")))
         instances.definition_changed("shop", "other")
         instances.definition_changed("shop", "order")
+        await until(lambda: len(world.services.sent) == 1)
+
+
+async def test_an_instance_that_names_a_revision_is_looked_after_until_it_is_there() -> None:
+    world = World()
+    spec: JsonObject = flow(http("a"))
+    name = revision_name("order", spec_digest(spec))
+    key = world.store.create(revision=name)
+    async with running(world) as instances:
+        instances.observe(hint_of(world.store, key))
+        await until(lambda: world.store.now(key).observed.pending is not None)
+        await until(lambda: instances.queue.is_idle)
+        await world.revisions.ensure("shop", "order", spec)
+        world.clock.advance(SWEEP_SECONDS)
         await until(lambda: len(world.services.sent) == 1)
 
 

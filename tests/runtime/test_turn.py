@@ -9,13 +9,15 @@ from tests.language.definitions import X, event, flow, http, put, wait
 from tests.runtime.worlds import World, rounds
 
 from perdure.engine.external import MAX_WAITING_EVENTS
-from perdure.errors import HistoryCorruptError
+from perdure.engine.values import JsonObject
+from perdure.errors import HistoryCorruptError, TransientError
 from perdure.ports import (
     CONTROLLER_REVISIONS,
     Conflict,
     InstanceKey,
     Observed,
     Rejected,
+    Resource,
     SpecEvent,
     Throttled,
     Unknown,
@@ -384,3 +386,26 @@ async def test_an_event_for_which_there_is_no_room_left_is_refused_in_the_same_t
     assert len(world.store.now(key).state.inbox) == MAX_WAITING_EVENTS
     assert "TooMany" in str(bodies[-1]["status"])
     assert [b for b in bodies[:-1] if "status" in b] == []
+
+
+async def test_a_revision_that_could_not_be_looked_at_after_the_acceptance_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.define(TWO_CALLS)
+    key = world.store.create()
+    get, outages = world.objects.get, [TransientError("not now")]
+
+    async def fail_once(resource: Resource, namespace: str, name: str) -> JsonObject:
+        if resource is CONTROLLER_REVISIONS and outages:
+            raise outages.pop()
+        return await get(resource, namespace, name)
+
+    monkeypatch.setattr(world.objects, "get", fail_once)
+    with pytest.raises(TransientError):
+        await world.turns.run(key)
+    await rounds()
+    assert [work.path for work in world.services.sent] == ["a"]
+    assert not await world.objects.list(CONTROLLER_REVISIONS)
+    await world.turns.run(key)
+    assert len(await world.objects.list(CONTROLLER_REVISIONS)) == 1

@@ -46,10 +46,14 @@ def idempotency_key(uid: str, path: str) -> str:
 
 
 def open_work(state: State) -> tuple[ActivityWork, ...]:
-    """Return the activity deliveries that ought to be in flight, in order of their schedule."""
+    """Return the activity deliveries that ought to be in flight, in order of their schedule.
+
+    While suspended, calls that were sent go on, but nothing is polled.
+    """
     if not state.is_running:
         return ()
-    return tuple(_work(state, state.activities[i]) for i in sorted(state.activities))
+    wanted = (state.activities[i] for i in sorted(state.activities))
+    return tuple(_work(state, a) for a in wanted if not (state.is_suspended and a.is_accepted))
 
 
 def _work(state: State, activity: OpenActivity) -> ActivityWork:

@@ -45,6 +45,8 @@ def facts_in_order(run: Run) -> Iterator[Fact]:
         return
     while not run.facts.holds_timers and (timer := _due(run)) is not None:
         yield partial(fire, timer=timer)
+    if run.facts.starts_nothing:
+        return
     for scheduled_id in sorted(run.state.activities):
         yield partial(take_over, scheduled_id=scheduled_id)
 

@@ -54,6 +54,8 @@ class EventDesk:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._unfinished: dict[str, EventObject] = {}
         """Events that were taken and could not be cleaned up."""
+        self._unmarked: dict[str, tuple[EventObject, str, str]] = {}
+        """Events that were refused and could not be marked so."""
 
     def waiting(self, key: InstanceKey) -> list[EventObject]:
         """Return what waits for the instance, oldest first."""
@@ -79,6 +81,7 @@ class EventDesk:
         """Clean up after events whose taking is committed."""
         for event in events:
             self._unfinished[event.uid] = event
+            self._unmarked.pop(event.uid, None)
             if self._time_to_live > timedelta(0):
                 self._begin(event, self._mark(event, "Taken", "Taken", "taken by its instance"))
             else:
@@ -87,6 +90,7 @@ class EventDesk:
     def refused(self, refusals: Iterable[tuple[EventObject, str, str]]) -> None:
         """Mark events that cannot be taken."""
         for event, reason, message in refusals:
+            self._unmarked[event.uid] = (event, reason, message)
             self._begin(event, self._mark(event, "Refused", reason, message))
 
     def refuse_ended(self, base: Snapshot) -> None:
@@ -99,6 +103,7 @@ class EventDesk:
         """Answer what nobody will take: `living` maps (namespace, name) to the uid there."""
         now = self._clock.now()
         self.consumed(list(self._unfinished.values()))
+        self.refused(list(self._unmarked.values()))
         for event in self.inbox.everything():
             if event.answer is not None:
                 self._expire(event, now)
@@ -147,10 +152,10 @@ class EventDesk:
     async def _guarded(self, event: EventObject, work: Coroutine[None, None, None]) -> None:
         try:
             await work
-            self._unfinished.pop(event.uid, None)
+            self._forget(event)
         except (ObjectNotFoundError, ObjectConflictError, ObjectRejectedError):
             # Somebody else was faster, or it changed: the sweep looks again.
-            self._unfinished.pop(event.uid, None)
+            self._forget(event)
         except PerdureError as error:
             logger.info(
                 "Cleaning up after a WorkflowEvent failed; it is tried again",
@@ -160,6 +165,10 @@ class EventDesk:
                     "error": str(error),
                 },
             )
+
+    def _forget(self, event: EventObject) -> None:
+        self._unfinished.pop(event.uid, None)
+        self._unmarked.pop(event.uid, None)
 
     async def _delete(self, event: EventObject) -> None:
         await self._objects.delete(

@@ -20,7 +20,15 @@ from perdure.errors import (
     PerdureError,
     TransientError,
 )
-from perdure.ports import Clock, HistoryStore, InstanceHint, InstanceKey, Meter, Presence
+from perdure.ports import (
+    Clock,
+    HistoryStore,
+    InstanceHint,
+    InstanceKey,
+    Meter,
+    Presence,
+    Snapshot,
+)
 from perdure.runtime.calls import Calls
 from perdure.runtime.events import EventDesk
 from perdure.runtime.inbox import parse_event
@@ -49,7 +57,8 @@ class _Record:
     definition: str
     is_pending: bool
     has_calls: bool
-    wants_room: bool = False
+    is_unannounced: bool = False
+    """It waits for what no watch tells of: room, or the revision that it names."""
     retry: str | None = None
 
 
@@ -230,8 +239,7 @@ class Instances:
         record.version = max(record.version, snapshot.version)
         record.is_pending = not snapshot.state.is_started
         record.has_calls = bool(snapshot.state.activities)
-        pending = snapshot.observed.pending
-        record.wants_room = pending is not None and pending[0] == "StorageBudget"
+        record.is_unannounced = _waits_for_the_unannounced(snapshot)
         self.wakes.set(key, rest.wake_at)
         self._keep_warm(key)
 
@@ -298,7 +306,7 @@ class Instances:
             await self._retention.purge()
             await self._store.tidy()
             for record in list(self._records.values()):
-                if record.wants_room:
+                if record.is_unannounced:
                     self.queue.mark(record.key, Lane.RESYNC)
 
     def measure(self) -> None:
@@ -312,6 +320,13 @@ class Instances:
     def count(self) -> int:
         """Return how many unfinished instances are known."""
         return len(self._records)
+
+
+def _waits_for_the_unannounced(snapshot: Snapshot) -> bool:
+    pending = snapshot.observed.pending
+    if pending is None:
+        return False
+    return pending[0] == "StorageBudget" or snapshot.controls.revision is not None
 
 
 def reason_of(error: Exception) -> str:

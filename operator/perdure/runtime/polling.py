@@ -36,6 +36,10 @@ class PollConditions:
         else:
             self._asked.pop(state.uid, None)
 
+    def forget(self, uid: str) -> None:
+        """Forget an instance that has ended or is gone."""
+        self._asked.pop(uid, None)
+
     def holds(self, work: ActivityWork, result: Json) -> bool | Failure:
         """Return whether polling is over with this result, or why that cannot be said."""
         asked = self._asked.get(work.uid)

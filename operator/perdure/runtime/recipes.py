@@ -152,7 +152,11 @@ class Recipes:
         old = [body for body in found if self._is_old(body)]
         if not old:
             return 0
-        needed = await self._needed(namespace)
+        current = await self._current(namespace)
+        old = [body for body in old if not _own_place(body) & current]
+        if not old:  # As nearly always: all instances of a cluster are a lot to read.
+            return 0
+        needed = await self._pinned(namespace)
         done = 0
         for body in old:
             meta = body["metadata"]
@@ -173,10 +177,14 @@ class Recipes:
         created = datetime.fromisoformat(str(meta["creationTimestamp"]))
         return self._clock.now() - created > KEPT_REVISIONS
 
-    async def _needed(self, namespace: str | None) -> set[Place]:
-        needed: set[Place] = set()
+    async def _current(self, namespace: str | None) -> set[Place]:
+        current: set[Place] = set()
         for body in await self._objects.list(WORKFLOW_DEFINITIONS, namespace):
-            needed |= _revision_in(body)
+            current |= _revision_in(body)
+        return current
+
+    async def _pinned(self, namespace: str | None) -> set[Place]:
+        needed: set[Place] = set()
         for body in await self._objects.list(WORKFLOW_INSTANCES, namespace):
             status = body.get("status")
             phase = status.get("phase") if isinstance(status, dict) else None
@@ -196,6 +204,11 @@ def _revision_in(body: JsonObject) -> set[Place]:
     meta, status = body["metadata"], body.get("status")
     revision = status.get("revision") if isinstance(status, dict) else None
     return _place(meta, revision.get("name") if isinstance(revision, dict) else None)
+
+
+def _own_place(body: JsonObject) -> set[Place]:
+    meta = body["metadata"]
+    return _place(meta, meta.get("name") if isinstance(meta, dict) else None)
 
 
 def _named_revision(body: JsonObject) -> set[Place]:

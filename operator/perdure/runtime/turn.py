@@ -112,6 +112,8 @@ class Turns:
         self._polls = polls
         self._meter = meter
         self._is_stopping = False
+        self._owed: dict[str, Accepted] = {}
+        """Acceptances after whose commit the revision could not be looked at again yet."""
 
     def start_nothing(self) -> None:
         """Only take facts from now on: the process is stopping."""
@@ -157,6 +159,7 @@ class Turns:
 
     async def _decide(self, base: Snapshot) -> _Decision:
         if base.state.revision is not None:
+            await self._keep_revision(base)
             return self._advance(base, await self._orchestrator(base), None)
         if base.controls.terminate is not None:
             return self._advance(base, _Terminating(), None)
@@ -282,11 +285,10 @@ class Turns:
 
     async def _committed(self, snapshot: Snapshot, decision: _Decision) -> Snapshot | Rest:
         if decision.accepted is not None:
-            await self._revisions.ensure(
-                snapshot.key.namespace, snapshot.controls.definition, decision.accepted.spec
-            )
+            self._owed[snapshot.key.uid] = decision.accepted
         self._measure(decision.turn)
         started = await self._follow(snapshot, decision)
+        await self._keep_revision(snapshot)
         if snapshot.state.ended is not None or is_full(len(decision.turn.events)):
             return snapshot
         if snapshot.state.ending is not None:
@@ -295,6 +297,18 @@ class Turns:
         if snapshot.generation != snapshot.observed_generation:
             return snapshot
         return self._rest(snapshot, decision.wake_at, started=started)
+
+    async def _keep_revision(self, snapshot: Snapshot) -> None:
+        """Write the pinned revision again if it went while the acceptance was being committed.
+
+        What fails here is owed: the next turn of the instance tries it again.
+        """
+        owed = self._owed.get(snapshot.key.uid)
+        if owed is None:
+            return
+        definition = snapshot.controls.definition
+        await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
+        del self._owed[snapshot.key.uid]
 
     async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:
         """Reconcile the calls first, then tidy up the events that were consumed."""
@@ -354,6 +368,7 @@ class Turns:
 
     async def _over(self, base: Snapshot) -> Rest:
         """The instance has ended or is being deleted: nothing is in flight any more."""
+        self._polls.forget(base.key.uid)
         await self._calls.abort(base.key.uid)
         if base.state.ended is not None:
             self._desk.consumed(self._desk.taken(base))
@@ -371,6 +386,8 @@ class Turns:
         return Rest(snapshot=base)
 
     async def _gone(self, key: InstanceKey) -> Rest:
+        self._polls.forget(key.uid)
+        self._owed.pop(key.uid, None)
         await self._calls.abort(key.uid)
         return Rest(is_gone=True)
 

@@ -145,11 +145,10 @@ def traceparent(uid: str, path: str) -> str:
 def conclude(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> None:
     """Record what an answer means: accepted, completed or failed."""
     scheduled = activity.scheduled_id
-    if answer.accepted:
-        if not activity.is_accepted:
-            run.add(ActivityAccepted(scheduled_id=scheduled, answer=answer.result))
-        return
     try:
+        if answer.accepted:
+            _accept(run, place, activity, answer)
+            return
         failure = judge(run, place, activity, answer)
         if failure is None:
             body = answer.result.get("body") if isinstance(answer.result, dict) else None
@@ -160,6 +159,13 @@ def conclude(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> 
         failure = fault.failure
     failure = replace(failure, step=place.path, attempt=activity.attempt)
     run.add(ActivityFailed(scheduled_id=scheduled, failure=failure))
+
+
+def _accept(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> None:
+    """Record what the start of a polled call answered; body and headers are kept as one value."""
+    if not activity.is_accepted:
+        run.bounded(place, answer.result, "the answer")
+        run.add(ActivityAccepted(scheduled_id=activity.scheduled_id, answer=answer.result))
 
 
 def judge(run: Run, place: Place, activity: OpenActivity, answer: Answer) -> Failure | None:
