@@ -9,6 +9,7 @@ from tests.language.definitions import call_http, flow, http
 
 from perdure.engine.events import ActivityClaimed, ActivityScheduled, TimerCreated
 from perdure.engine.values import Json, JsonObject
+from perdure.language.run import MAX_VALUE_BYTES
 from perdure.testing import Story, failed, ok, started
 from perdure.testing.stories import ME
 
@@ -313,3 +314,13 @@ def test_defaults_apply_to_calls_field_by_field() -> None:
     assert delays(story, "a", failed()) == [5]
     story.fail("a")
     assert story.phase == "Failed"
+
+
+def test_a_start_whose_answer_is_too_large_to_keep_fails_its_attempt() -> None:
+    poll: JsonObject = {"every": "5s", "until": "result.body.done", "path": "/"}
+    story = started(flow({"name": "a", **call_http(poll=poll)}))
+    # The body alone would fit; code and headers are kept with it.
+    story.reply("a", ok("x" * (MAX_VALUE_BYTES - 10), code=202, accepted=True))
+    assert story.error is not None
+    assert story.error.type == "TooLarge"
+    assert "the answer of step a" in story.error.message
