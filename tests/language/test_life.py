@@ -186,6 +186,14 @@ def test_suspended_no_claim_is_taken_over() -> None:
     assert story.types(story.turn(dead=frozenset({mine}))) == ["ActivityClaimed"]
 
 
+def test_a_process_that_is_stopping_takes_no_claim_over() -> None:
+    story = started(flow(http("a")))
+    mine = story.incarnation
+    story.incarnation = "perdure-1-1"
+    assert story.turn(dead=frozenset({mine}), starts_nothing=True) == []
+    assert story.types(story.turn(dead=frozenset({mine}))) == ["ActivityClaimed"]
+
+
 def test_a_clock_that_is_not_trusted_fires_nothing() -> None:
     story = started(flow(wait("a")))
     story.control(holds_timers=True)
