@@ -749,3 +749,15 @@ def test_times_and_durations_as_text() -> None:
     assert time_text(aware.replace(year=33, microsecond=0)) == "0033-01-01T02:00:00Z"
     assert duration_text(datetime.timedelta(microseconds=-500_000)) == "-0.5s"
     assert duration_text(datetime.timedelta()) == "0s"
+
+
+def test_only_what_an_expression_reads_is_handed_to_the_library() -> None:
+    # An object that is no JSON would be refused, were it converted.
+    unread: Json = object()  # type: ignore[assignment]  # on purpose
+    bindings: dict[str, Json] = {"steps": {"a": {"output": {"x": 1, "y": unread}}, "b": unread}}
+    read = compile_expression(
+        "has(steps.a.output.x) && steps.a.output.x + 1 == 2", Scope({"steps": Dyn})
+    )
+    assert read.evaluate(bindings) is True
+    absent = compile_expression("steps.a.output.?z.orValue(5) == 5", Scope({"steps": Dyn}))
+    assert absent.evaluate(bindings) is True

@@ -113,3 +113,24 @@ async def test_every_mark_is_followed_by_a_run_that_began_after_it() -> None:
         await rounds(100)
         assert queue.is_idle
     assert seen == marked
+
+
+async def test_a_flood_of_events_does_not_starve_timers() -> None:
+    served: list[str] = []
+
+    async def process(key: str) -> None:
+        served.append(key)
+        if len(served) < 40 and key.startswith("event"):
+            queue.mark(f"event-{len(served)}")
+
+    queue: KeyedQueue[str] = KeyedQueue(process, workers=1)
+    for number in range(5):
+        queue.mark(f"event-first-{number}")
+    queue.mark("timer", Lane.TIMER)
+    queue.mark("resync", Lane.RESYNC)
+    queue.start()
+    await rounds(100)
+    await queue.stop()
+    assert served.index("timer") < 10
+    assert served.index("resync") < 10
+    assert len(served) >= 40

@@ -12,7 +12,7 @@ import datetime
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -90,7 +90,7 @@ class Expression:
 
     __slots__ = (
         "_effort",
-        "_names",
+        "_needs",
         "_path",
         "_program",
         "_records",
@@ -104,7 +104,7 @@ class Expression:
     ) -> None:
         self.source = source
         self._references = frozenset(_references(tree.root, frozenset()))
-        self._names = tuple(sorted({path[0] for path in self._references}))
+        self._needs = _needs_of(self._references)
         self._path = _path_of(tree.root)
         self._records = records
         self._result = result
@@ -137,7 +137,8 @@ class Expression:
         return value
 
     def _run(self, bindings: Mapping[str, Json]) -> Json:
-        data = {name: bindings[name] for name in self._names if name in bindings}
+        # The library converts all that it is given, each time: it is given what is read.
+        data = {name: _part_of(bindings[name], n) for name, n in self._needs if name in bindings}
         if self._effort is not None:
             try:
                 self._effort(data)
@@ -155,6 +156,32 @@ class Expression:
         if reader.characters * 6 > MAX_RESULT and _size(value) > MAX_RESULT:
             raise EvaluationError(_TOO_LARGE)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """Which properties of a value are read; of a `whole` one it cannot be said beforehand."""
+
+    is_whole: bool
+    properties: tuple[tuple[str, _Needs], ...] = ()
+
+
+def _needs_of(references: Iterable[tuple[str, ...]]) -> tuple[tuple[str, _Needs], ...]:
+    """Return what is read below each name, from the paths that an expression reads."""
+    below: dict[str, list[tuple[str, ...]]] = {}
+    for name, *rest in sorted(references):
+        below.setdefault(name, []).append(tuple(rest))
+    return tuple(
+        (name, _Needs(True) if () in paths else _Needs(False, _needs_of(paths)))
+        for name, paths in below.items()
+    )
+
+
+def _part_of(value: Json, needs: _Needs) -> Json:
+    """Return the value with the properties that are read, and no others."""
+    if needs.is_whole or not isinstance(value, dict):
+        return value
+    return {key: _part_of(value[key], n) for key, n in needs.properties if key in value}
 
 
 _TOO_MUCH = "the expression may take too much time or memory on values of this size"

@@ -7,6 +7,7 @@ resolved by reading; a cached copy is a hint, the commit is the judge.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from perdure.engine.orchestrator import ExternalEvent, Facts, Orchestrator
 from perdure.engine.recorder import Recorder, is_full
 from perdure.engine.state import Outcome, State
 from perdure.engine.work import next_wake
-from perdure.errors import InvalidDefinitionError
+from perdure.errors import InvalidDefinitionError, ObjectConflictError
 from perdure.ports import (
     Clock,
     Committed,
@@ -307,7 +308,9 @@ class Turns:
         if owed is None:
             return
         definition = snapshot.controls.definition
-        await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
+        # Where another recipe has its name, loading the pin says so to whom it matters.
+        with contextlib.suppress(ObjectConflictError):
+            await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
         del self._owed[snapshot.key.uid]
 
     async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:
@@ -369,6 +372,7 @@ class Turns:
     async def _over(self, base: Snapshot) -> Rest:
         """The instance has ended or is being deleted: nothing is in flight any more."""
         self._polls.forget(base.key.uid)
+        self._owed.pop(base.key.uid, None)
         await self._calls.abort(base.key.uid)
         if base.state.ended is not None:
             self._desk.consumed(self._desk.taken(base))
