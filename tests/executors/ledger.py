@@ -17,7 +17,7 @@ from perdure.engine.orchestrator import Answer
 from perdure.engine.values import Json, JsonObject
 from perdure.engine.work import ActivityWork
 from perdure.errors import ObjectNotFoundError
-from perdure.executors.connections import CallLimits
+from perdure.executors.connections import CallLimits, Connections
 from perdure.executors.http import HttpExecutor, Until
 from perdure.executors.places import Resolver
 from perdure.executors.policy import CallPolicy
@@ -211,7 +211,7 @@ async def executing(
         clock or SteppingClock(),
         until=until,
         resolver=names or ScriptedNames(),
-        limits=limits or CallLimits(),
+        sender=Connections(limits or CallLimits()),
     )
     try:
         yield executor

@@ -9,7 +9,7 @@ from tests.contract.worlds import committed, loaded, started
 from perdure.engine.events import HistoryEvent, StepSucceeded
 from perdure.engine.values import Json, JsonObject
 from perdure.errors import UnknownOutcomeError
-from perdure.kubernetes.client import ApiClient
+from perdure.kubernetes.client import ApiClient, connect
 from perdure.kubernetes.login import log_in
 from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.store import KubernetesStore
@@ -157,7 +157,7 @@ def add(path: str, value: Json) -> JsonObject:
 async def api_server_world(cluster: Cluster, namespace: str) -> AsyncIterator[ApiServerWorld]:
     clock = SystemClock()
     connection = log_in(clock, kubeconfig=str(cluster.kubeconfig()))
-    async with ApiClient(connection, clock) as client:
+    async with connect(connection, clock) as client:
         yield ApiServerWorld(client, namespace)
 
 

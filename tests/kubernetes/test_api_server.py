@@ -19,7 +19,7 @@ from perdure.errors import (
     ObjectRejectedError,
     TransientError,
 )
-from perdure.kubernetes.client import ApiClient
+from perdure.kubernetes.client import ApiClient, connect
 from perdure.kubernetes.connection import Connection, TokenFile
 from perdure.kubernetes.informer import Change, ChangeKind, Informer
 from perdure.kubernetes.leases import holder_of, lease_name, new_lease
@@ -41,7 +41,7 @@ async def acting_as(
 ) -> AsyncIterator[ApiClient]:
     clock = clock or SystemClock()
     connection = log_in(clock, kubeconfig=str(cluster.kubeconfig(identity)))
-    async with ApiClient(connection, clock) as client:
+    async with connect(connection, clock) as client:
         yield client
 
 
@@ -175,7 +175,7 @@ async def test_a_token_that_has_expired_is_read_again(
     file = tmp_path / "token"
     file.write_text("expired")
     connection = Connection(server=login.server, tls=login.tls, credentials=TokenFile(file, clock))
-    async with ApiClient(connection, clock) as client:
+    async with connect(connection, clock) as client:
         objects = ApiObjects(client)
         with pytest.raises(TransientError, match="401"):
             await objects.list(LEASES, namespace)

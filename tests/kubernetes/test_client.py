@@ -11,7 +11,7 @@ from tests.kubernetes.scripted import ScriptedServer, answer, cut, hang, status,
 from tests.kubernetes.waiting import until
 
 from perdure.errors import TransientError, UnknownOutcomeError
-from perdure.kubernetes.client import ApiClient, ClientLimits, SilentStreamError
+from perdure.kubernetes.client import ApiClient, ClientLimits, SilentStreamError, connect
 from perdure.kubernetes.connection import Connection, Credentials, TokenFile
 
 
@@ -25,7 +25,7 @@ async def connected(
 ) -> AsyncIterator[ApiClient]:
     limits = ClientLimits(silence_seconds=silence_seconds)
     connection = server.connection(credentials)
-    async with ApiClient(connection, clock or InstantClock(), limits) as client:
+    async with connect(connection, clock or InstantClock(), limits) as client:
         yield client
 
 
@@ -138,7 +138,7 @@ async def test_a_read_that_is_not_answered_is_transient(server: ScriptedServer) 
 
 async def test_a_write_that_could_not_be_sent_is_transient() -> None:
     connection = Connection(server="http://127.0.0.1:1")
-    async with ApiClient(connection, InstantClock()) as client:
+    async with connect(connection, InstantClock()) as client:
         with pytest.raises(TransientError, match="PATCH /a"):
             await client.request("PATCH", "/a", body=b"[]")
 

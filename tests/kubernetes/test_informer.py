@@ -26,7 +26,7 @@ from tests.kubernetes.scripted import (
 )
 from tests.kubernetes.waiting import until
 
-from perdure.kubernetes.client import ApiClient, ClientLimits
+from perdure.kubernetes.client import ClientLimits, connect
 from perdure.kubernetes.informer import Change, Informer
 from perdure.kubernetes.known import KnownObjects
 from perdure.ports import LEASES
@@ -70,7 +70,7 @@ async def following(
 ) -> AsyncIterator[Told]:
     told, clock = Told(), clock or InstantClock()
     limits = ClientLimits(silence_seconds=silence_seconds)
-    async with ApiClient(server.connection(), clock, limits) as client:
+    async with connect(server.connection(), clock, limits) as client:
         told.informer = Informer(
             client,
             LEASES,
@@ -326,7 +326,7 @@ async def test_a_change_that_cannot_be_handled_does_not_stop_the_others(
         told.append(change)
         raise RuntimeError("a bug")
 
-    async with ApiClient(server.connection(), InstantClock()) as client:
+    async with connect(server.connection(), InstantClock()) as client:
         informer = Informer(
             client, LEASES, on_change=stumble, on_synced=lambda: None, clock=InstantClock()
         )

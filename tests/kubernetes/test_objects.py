@@ -7,7 +7,7 @@ from tests.kubernetes.clocks import InstantClock
 from tests.kubernetes.scripted import ScriptedServer, answer, item, listed, status
 
 from perdure.errors import ObjectConflictError, TransientError, UnknownOutcomeError
-from perdure.kubernetes.client import ApiClient
+from perdure.kubernetes.client import connect
 from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.paging import next_limit
 from perdure.ports import LEASES, SERVICES
@@ -15,7 +15,7 @@ from perdure.ports import LEASES, SERVICES
 
 @pytest.fixture
 async def objects(server: ScriptedServer) -> AsyncIterator[ApiObjects]:
-    async with ApiClient(server.connection(), InstantClock()) as client:
+    async with connect(server.connection(), InstantClock()) as client:
         yield ApiObjects(client)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -43,8 +44,23 @@ class Outgoing:
     content: bytes | None = None
 
 
+class Sender(Protocol):
+    """Sends calls to addresses that were checked before."""
+
+    async def send(self, target: Target, outgoing: Outgoing) -> Response:
+        """Send once and return the complete response, of whatever status; follow no redirect.
+
+        Raises CallFailedError: NoAnswer (unknown once connected), TooLarge.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Abort what is open and release the sockets."""
+        ...
+
+
 class Connections:
-    """Sends calls to addresses that were checked before. Create it inside a running loop."""
+    """The Sender over HTTP. Create it inside a running loop."""
 
     def __init__(self, limits: CallLimits) -> None:
         self._session = aiohttp.ClientSession(
@@ -65,15 +81,10 @@ class Connections:
         )
 
     async def close(self) -> None:
-        """Abort what is open and release the sockets."""
         await self._session.close()
 
     async def send(self, target: Target, outgoing: Outgoing) -> Response:
-        """Send once and return the complete response, of whatever status; follow no redirect.
-
-        Addresses are tried in turn until one accepts the connection. Raises CallFailedError:
-        NoAnswer (unknown once connected), TooLarge.
-        """
+        """Send; the addresses are tried in turn until one accepts the connection."""
         assert target.addresses, "a target has an address"
         reason = ""
         for address in target.addresses[:MAX_ADDRESSES]:

@@ -19,7 +19,7 @@ from perdure.engine.values import Json
 from perdure.engine.work import ActivityWork
 from perdure.executors.answers import Response, answer_of, result_headers, wish_of
 from perdure.executors.calls import Call, Poll, parse_call, poll_headers, start_headers
-from perdure.executors.connections import CallLimits, Connections, Outgoing
+from perdure.executors.connections import Outgoing, Sender
 from perdure.executors.failures import CallFailedError, invalid_answer, timed_out
 from perdure.executors.places import Places, Resolver
 from perdure.executors.policy import CallPolicy
@@ -48,8 +48,8 @@ class HttpExecutor:
     """Carries out `http` activities. It reports; the engine decides.
 
     What goes wrong is a Failure in the Answer; cancellation closes the connection at once and
-    propagates. No credentials, cookies or proxies of the operator take part. Create it inside a
-    running event loop; `close` it before the loop ends.
+    propagates. No credentials, cookies or proxies of the operator take part. `close` it before the
+    loop ends: it closes the resolver and the sender, too.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class HttpExecutor:
         *,
         until: Until,
         resolver: Resolver,
-        limits: CallLimits = CallLimits(),  # noqa: B008 (frozen)
+        sender: Sender,
     ) -> None:
         self._places = Places(objects, policy, clock, resolver)
-        self._connections = Connections(limits)
+        self._sender = sender
         self._clock = clock
         self._until = until
 
     async def close(self) -> None:
         """Abort open calls, release their connections and close the resolver."""
         self._places.close()
-        await self._connections.close()
+        await self._sender.close()
 
     async def execute(self, work: ActivityWork) -> Answer:
         """Make the call, or poll one that was accepted.
@@ -120,7 +120,7 @@ class HttpExecutor:
             async with asyncio.timeout(call.timeout_seconds):
                 way = await route()
                 label, is_sent = way.outgoing.label, True
-                response: Response = await self._connections.send(way.target, way.outgoing)
+                response: Response = await self._sender.send(way.target, way.outgoing)
         except TimeoutError:
             message = f"{label}: no complete answer within {call.timeout_seconds:g} s"
             raise timed_out(message, is_unknown=is_sent) from None
