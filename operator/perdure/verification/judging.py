@@ -1,0 +1,49 @@
+"""judge(evidence): everything at the end of a run, and the parts of it that a watcher needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perdure.verification.checks import EndCheck, Trial
+from perdure.verification.evidence import Effect, Evidence, Violation, Violations
+from perdure.verification.registry import CHECKS
+from perdure.verification.watcher import Watcher, watch
+from perdure.verification.world import Bounds, World
+
+
+def judge(evidence: Evidence, stamps_seconds: float = 0.0) -> Violations:
+    """Return all that is wrong: of each write, in order of revision, then of the whole.
+
+    `stamps_seconds` is how far the times of writes and effects may be off the true ones.
+    """
+    bounds = Bounds(clocks=evidence.clocks, stamps_seconds=stamps_seconds)
+    watcher, found = watch(evidence.writes, bounds)
+    return found + conclude(watcher, evidence)
+
+
+def conclude(watcher: Watcher, evidence: Evidence) -> Violations:
+    """Return what is wrong at the end, where the watcher has observed these very writes."""
+    trial = trial_of(watcher.world, evidence)
+    return [
+        Violation(
+            invariant=check.invariant,
+            subject=finding.subject,
+            text=f"{check.run.__name__}: {finding.text}",
+        )
+        for check in CHECKS
+        if isinstance(check, EndCheck) and (evidence.is_complete or not check.needs_log)
+        for finding in check.run(trial)
+    ]
+
+
+def trial_of(world: World, evidence: Evidence) -> Trial:
+    """Return what end checks look at."""
+    return Trial(evidence=evidence, world=world, effects=by_attempt(evidence.effects))
+
+
+def by_attempt(effects: Iterable[Effect]) -> dict[tuple[str, str, int], list[Effect]]:
+    """Return the effects by uid, path and attempt, in order of time."""
+    found: dict[tuple[str, str, int], list[Effect]] = {}
+    for effect in sorted(effects, key=lambda one: one.at):
+        found.setdefault((effect.uid, effect.path, effect.attempt), []).append(effect)
+    return found

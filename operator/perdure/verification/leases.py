@@ -1,0 +1,108 @@
+"""Who was alive when, by the Leases that were written: the only witness that there is.
+
+Source: docs/architecture.md#claims.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from perdure.verification.bodies import part, text
+from perdure.verification.evidence import Write
+
+DEAD = timedelta(seconds=15)
+"""A process whose Lease did not change, or was absent, for so long may be taken for dead."""
+MUTE = timedelta(seconds=10)
+"""A process that could not renew its Lease for so long sends nothing."""
+
+
+@dataclass(slots=True)
+class LeaseStory:
+    """All that was written to one Lease: when, and who held it from then on ("" nobody)."""
+
+    times: list[datetime] = field(default_factory=list)
+    holders: list[str] = field(default_factory=list)
+
+
+class Leases:
+    """The Leases of all processes, by what holds them."""
+
+    def __init__(self) -> None:
+        self._stories: dict[tuple[str, str], LeaseStory] = {}
+        self._of: dict[str, LeaseStory] = {}
+        """By incarnation: the Lease that it has held."""
+
+    def note(self, write: Write) -> None:
+        """Take down one write of a Lease."""
+        story = self._stories.setdefault((write.namespace, write.name), LeaseStory())
+        holder = holder_of(write)
+        story.times.append(write.at)
+        story.holders.append(holder)
+        if holder:
+            self._of[holder] = story
+
+    def holder(self, namespace: str, name: str) -> str:
+        """Return who holds a Lease now, "" nobody."""
+        story = self._stories.get((namespace, name))
+        return story.holders[-1] if story is not None else ""
+
+    def has_held(self, namespace: str, name: str, incarnation: str) -> bool:
+        """Return whether this process start has held the Lease at some time."""
+        story = self._stories.get((namespace, name))
+        return story is not None and incarnation in story.holders
+
+    def is_known(self, incarnation: str) -> bool:
+        """Return whether this process start has ever held a Lease."""
+        return incarnation in self._of
+
+    def was_replaced(self, incarnation: str, since: datetime, until: datetime) -> bool:
+        """Return whether its Lease named another, or nobody, at a moment of the span."""
+        story = self._of.get(incarnation)
+        if story is None:
+            return True
+        first = max(bisect_right(story.times, since) - 1, 0)
+        last = bisect_right(story.times, until)
+        return any(holder != incarnation for holder in story.holders[first:last])
+
+    def could_be_dead(
+        self, incarnation: str, since: datetime, until: datetime, slack: timedelta
+    ) -> bool:
+        """Return whether there was a moment, `since` to `until`, to take the process for dead.
+
+        That is: its Lease named another or nobody, was gone, or had not changed for DEAD. `slack`
+        is how imprecise the times are.
+        """
+        if self.was_replaced(incarnation, since, until):
+            return True
+        story = self._of[incarnation]
+        return self._longest_silence(story, since, until) >= DEAD - slack
+
+    @staticmethod
+    def _longest_silence(story: LeaseStory, since: datetime, until: datetime) -> timedelta:
+        """Return the longest silence that had been reached by some moment of the span."""
+        first = max(bisect_right(story.times, since) - 1, 0)
+        last = bisect_right(story.times, until)
+        times = [*story.times[first:last], until]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        return max(gaps, default=timedelta(0))
+
+    def is_superseded(self, incarnation: str) -> bool:
+        """Return whether the Lease of this process start names another or nobody now."""
+        story = self._of.get(incarnation)
+        return story is not None and story.holders[-1] != incarnation
+
+    def age(self, incarnation: str, at: datetime) -> timedelta | None:
+        """Return how old the last renewal of a process start was then; None without any."""
+        story = self._of.get(incarnation)
+        if story is None:
+            return None
+        last = bisect_left(story.times, at)
+        return at - story.times[last - 1] if last else None
+
+
+def holder_of(write: Write) -> str:
+    """Return who holds a Lease after the write."""
+    return text(part(write.after, "spec").get("holderIdentity"))

@@ -1,0 +1,271 @@
+"""What has to come to its end once nothing disturbs any more: I-22, I-27, I-35, I-36.
+
+Source: docs/architecture.md#what-is-promised-after-a-crash.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from perdure.verification.accounts import Account, Attempt, Timer
+from perdure.verification.bodies import is_deleting, number, part, text, time_of
+from perdure.verification.checks import EndCheck, Finding, Trial
+from perdure.verification.evidence import Write
+from perdure.verification.world import INSTANCES, LEASES, Kept
+
+SETTLED = timedelta(seconds=60)
+"""How long after the last disturbance everything has to be where it belongs."""
+COLLECTED = timedelta(minutes=10)
+"""How long after that nothing is left over."""
+PROMPT = timedelta(seconds=5)
+"""How late a timer may be where nothing disturbs."""
+
+Findings = Iterator[Finding]
+
+
+def is_quiet(trial: Trial) -> bool:
+    """Return whether the run went on long enough after its last disturbance to expect all ends."""
+    healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
+    return healed is not None and ended is not None and ended - healed >= SETTLED
+
+
+def comes_to_its_end(trial: Trial) -> Findings:
+    """After the last disturbance every instance ends, or waits for what is still to come."""
+    healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
+    if not is_quiet(trial) or healed is None or ended is None:
+        return
+    for account in _standing(trial):
+        if account.ended is not None or account.damage is not None or is_deleting(account.body):
+            continue
+        fault = _stuck(trial, account, max(healed, account.created.at), ended)
+        if fault is not None:
+            yield Finding(account.subject, fault)
+
+
+def _stuck(trial: Trial, account: Account, healed: datetime, ended: datetime) -> str | None:
+    """Return why an unfinished instance ought to have gone on, None where it waits rightly."""
+    phase, spec = text(account.status.get("phase")), part(account.body, "spec")
+    if ended - _last_asked(trial, account, healed) < SETTLED:
+        return None
+    if "terminate" in spec:
+        return f"{phase}, although it was terminated"
+    if phase == "Stalled":
+        return None if _is_helpless(trial, account) else f"Stalled: {_message(account)}"
+    if account.started is None:
+        return _not_started(account, ended)
+    if account.end_requested is not None:
+        return "its end was requested and does not come"
+    if account.is_suspended or spec.get("suspend") is True:
+        return None if account.is_suspended else "suspended by its spec alone"
+    return _overdue(trial, account, healed, ended)
+
+
+def _last_asked(trial: Trial, account: Account, healed: datetime) -> datetime:
+    """Return when somebody last gave the instance a reason to move."""
+    calls = (c for c in trial.evidence.calls if (c.namespace, c.name) == _place(account))
+    return max((c.returned or c.invoked for c in calls), default=healed, key=lambda at: at)
+
+
+def _place(account: Account) -> tuple[str, str]:
+    return account.namespace, account.name
+
+
+def _is_helpless(trial: Trial, account: Account) -> bool:
+    """Return whether what it stalls for was taken from it by a user: its recipe, a payload."""
+    pin = text(part(account.started, "revision").get("name"))
+    is_recipe_there = (account.namespace, pin) in trial.world.revisions
+    names = [*account.segments, *account.payloads]
+    is_whole = all((account.namespace, name) in trial.world.histories for name in names)
+    return not (is_recipe_there and is_whole)
+
+
+def _message(account: Account) -> str:
+    return text(account.status.get("message"))
+
+
+def _not_started(account: Account, ended: datetime) -> str | None:
+    pending = part(account.status, "observed", "pending")
+    reason = text(pending.get("reason"))
+    if not reason:
+        return "neither started nor Pending with a reason"
+    start_at = part(account.body, "spec").get("startAt")
+    if reason == "StartsLater" and time_of(start_at) < ended - SETTLED:
+        return f"was to start at {start_at}"
+    return None
+
+
+def _overdue(trial: Trial, account: Account, healed: datetime, ended: datetime) -> str | None:
+    """Return what of a running instance should have happened by now."""
+    state = account.state
+    if state is None:
+        return None
+    limit = ended - SETTLED
+    for timer in state.timers.values():
+        if timer.fire_at < limit:
+            return f"timer {timer.timer_id} was due at {timer.fire_at}"
+    for scheduled_id in state.activities:
+        attempt = account.attempts.get(scheduled_id)
+        if attempt is not None and not _is_outside(trial, account, attempt, limit):
+            return f"{attempt.path}: attempt {attempt.number} is open and nobody works on it"
+    if not (state.timers or state.activities or state.waits):
+        return "runs, and nothing is open"
+    if not account.status.get("waitingFor") and not state.timers:
+        return "runs, and does not say what it waits for"
+    return None
+
+
+def _is_outside(trial: Trial, account: Account, attempt: Attempt, limit: datetime) -> bool:
+    """Return whether a call waits for its service, or began only lately."""
+    if attempt.claims[-1].at > limit or attempt.accepted is not None:
+        return True
+    effects = trial.effects.get((account.uid, attempt.path, attempt.number), [])
+    if not effects:
+        return not trial.evidence.effects
+    return any(e.answer is None or e.answer.at > limit for e in effects[-1:])
+
+
+def prompt_timers(trial: Trial) -> Findings:
+    """A timer that nothing disturbs fires within 5 s."""
+    for account in trial.world.accounts.values():
+        for timer in account.timers.values():
+            if timer.fired_at is None or timer.purpose == "InstanceTimeout":
+                continue
+            due = max(timer.fire_at, timer.set_at, account.suspended_until)
+            late = timer.fired_at - due
+            if late > PROMPT + trial.world.bounds.stamps and not _excused(trial, due, timer):
+                yield Finding(account.subject, f"timer {timer.timer_id} fired {late} late")
+
+
+def _excused(trial: Trial, due: datetime, timer: Timer) -> bool:
+    """Return whether anything was disturbed around the time, or settled after it."""
+    assert timer.fired_at is not None, "it has fired"
+    if trial.world.bounds.clocks:
+        return True
+    return any(
+        one.began <= timer.fired_at and (one.ended is None or one.ended + SETTLED >= due)
+        for one in trial.evidence.disturbances
+    )
+
+
+def comes_to_rest(trial: Trial) -> Findings:
+    """Operators write nothing for its own sake: each write of a quiet time has a cause."""
+    healed = trial.evidence.healed_at
+    if not is_quiet(trial) or healed is None:
+        return
+    causes = sorted(_causes(trial))
+    for write in trial.evidence.writes:
+        if write.at <= healed + SETTLED or not _is_change(trial, write):
+            continue
+        before = bisect_right(causes, write.at)
+        if before == 0 or write.at - causes[before - 1] > SETTLED:
+            yield Finding(
+                f"{write.namespace}/{write.name}",
+                f"{write.actor} wrote it at {write.at}, {write.at - healed} after the last "
+                "disturbance, and nothing had happened",
+            )
+
+
+def _is_change(trial: Trial, write: Write) -> bool:
+    """Return whether an operator changed an instance; clean-up takes the time that it takes."""
+    is_ours = trial.world.is_operator(write.actor)
+    return is_ours and write.resource == INSTANCES and write.verb != "delete"
+
+
+def _causes(trial: Trial) -> Iterator[datetime]:
+    """Yield when anything happened from outside, or came due."""
+    for write in trial.evidence.writes:
+        if write.resource != LEASES and not trial.world.is_operator(write.actor):
+            yield write.at
+    for effect in trial.evidence.effects:
+        yield effect.at
+        if effect.answer is not None:
+            yield effect.answer.at
+    for account in trial.world.accounts.values():
+        yield time_of(part(account.body, "spec").get("startAt"))
+        for timer in account.timers.values():
+            yield timer.fire_at
+
+
+def nothing_left(trial: Trial) -> Findings:
+    """Ten minutes after the last disturbance no segment or payload is left that nobody needs."""
+    healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
+    if healed is None or ended is None or ended - healed < COLLECTED:
+        return
+    for (namespace, name), kept in trial.world.histories.items():
+        account = trial.world.accounts.get(text(kept.spec.get("instanceUid")))
+        if account is None or account.damage is not None or ended - kept.write.at < COLLECTED:
+            continue
+        if account.gone is not None and ended - account.gone.at > COLLECTED:
+            yield Finding(f"{namespace}/{name}", "is left of an instance that is gone")
+        is_left = account.gone is None and _is_orphan(account, name, kept)
+        if is_left and not _is_forgotten(trial, kept):
+            yield Finding(f"{namespace}/{name}", f"is left over of {account.subject}")
+
+
+def _is_orphan(account: Account, name: str, kept: Kept) -> bool:
+    first_id = number(kept.spec.get("firstId"))
+    if name in account.segments or name in account.payloads:
+        return False
+    if kept.spec.get("kind") == "Segment":
+        return first_id < account.length - len(account.hot) + 1
+    return first_id <= account.length
+
+
+def _is_forgotten(trial: Trial, kept: Kept) -> bool:
+    """Return whether whoever created it died before it could tidy up: it goes with its instance."""
+    return any(
+        one.victim == kept.write.actor and (one.ended is None or one.ended >= kept.write.at)
+        for one in trial.evidence.disturbances
+    )
+
+
+def pins_stand(trial: Trial) -> Findings:
+    """The revision that an unfinished instance pins stands."""
+    deleted = {
+        (write.namespace, write.name)
+        for write in trial.evidence.writes
+        if write.after is None and not trial.world.is_operator(write.actor)
+    }
+    for account in _standing(trial):
+        pin = text(part(account.started, "revision").get("name"))
+        place = (account.namespace, pin)
+        is_due = is_quiet(trial) or not trial.evidence.is_complete
+        if account.ended is not None or account.started is None or not is_due:
+            continue
+        if place not in trial.world.revisions and place not in deleted:
+            yield Finding(account.subject, f"its revision {pin} does not exist")
+
+
+def segments_stand(trial: Trial) -> Findings:
+    """Every segment and payload that a history refers to stands."""
+    for account in _standing(trial):
+        if account.damage is not None:
+            continue
+        for name in (*account.segments, *sorted(account.payloads)):
+            if trial.world.kept(account, name) is None and not _by_user(trial, account, name):
+                yield Finding(account.subject, f"WorkflowHistory {name} is missing")
+
+
+def _by_user(trial: Trial, account: Account, name: str) -> bool:
+    return any(
+        (write.namespace, write.name) == (account.namespace, name)
+        and write.verb == "delete"
+        and not trial.world.is_operator(write.actor)
+        for write in trial.evidence.writes
+    )
+
+
+def _standing(trial: Trial) -> Iterator[Account]:
+    return (account for account in trial.world.accounts.values() if account.gone is None)
+
+
+CHECKS = (
+    EndCheck("I-35", comes_to_its_end),
+    EndCheck("I-22", prompt_timers),
+    EndCheck("I-36", comes_to_rest),
+    EndCheck("I-27", nothing_left),
+    EndCheck("I-9", pins_stand, needs_log=False),
+    EndCheck("I-4", segments_stand, needs_log=False),
+)

@@ -1,0 +1,166 @@
+"""What clients were told against what came of it: I-16, I-17, I-20 and the fate of terminate.
+
+Source: docs/architecture.md#what-is-promised-after-a-crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perdure.verification.accounts import Account
+from perdure.verification.bodies import is_deleting, items, number, part, text
+from perdure.verification.checks import EndCheck, Finding, Trial
+from perdure.verification.evidence import ClientCall, Deed, Outcome
+from perdure.verification.liveness import is_quiet
+from perdure.verification.world import Sent
+
+Findings = Iterator[Finding]
+
+
+def starts_kept(trial: Trial) -> Findings:
+    """An instance whose start was acknowledged was created; it goes only by a deletion."""
+    for call in _acknowledged(trial, Deed.START):
+        account = trial.world.accounts.get(call.uid)
+        if account is None:
+            named = trial.world.named.get((call.namespace, call.name), [])
+            if call.uid or not named:
+                yield _finding(call, "was started with acknowledgement and never existed")
+
+
+def starts_refused(trial: Trial) -> Findings:
+    """A start that was refused created nothing."""
+    wanted = {(c.namespace, c.name) for c in trial.evidence.calls if _may_have(c, Deed.START)}
+    for call in _ended(trial, Deed.START, Outcome.REFUSED):
+        place = (call.namespace, call.name)
+        if place not in wanted and place in trial.world.named:
+            yield _finding(call, "was refused and exists")
+
+
+def sends_kept(trial: Trial) -> Findings:
+    """An event whose sending was acknowledged is in a history, still waits, or is refused."""
+    for call in _acknowledged(trial, Deed.RAISE):
+        fault = _lost(trial, call)
+        if fault is not None:
+            yield _finding(call, f'event "{call.details.get("id")}" {fault}')
+
+
+def _lost(trial: Trial, call: ClientCall) -> str | None:
+    """Return how the event was lost, None where it is accounted for."""
+    if call.details.get("door") == "object":
+        return _lost_object(trial, call)
+    event_id = text(call.details.get("id"))
+    named = trial.world.named.get((call.namespace, call.name), [])
+    told = [one for one in named if call.uid in ("", one.uid)]
+    if not any(event_id in one.spec_events for one in told):
+        return "was acknowledged and is in no spec"
+    return None
+
+
+def _lost_object(trial: Trial, call: ClientCall) -> str | None:
+    sent = _sent_by(trial, call)
+    if not sent:
+        return "was acknowledged and no WorkflowEvent exists"
+    for one in sent:
+        named = trial.world.named.get((call.namespace, text(one.spec.get("instance"))), [])
+        is_taken = any(one.event_id in each.taken for each in named if one.is_for(each))
+        is_users = one.gone is not None and not trial.world.is_operator(one.gone.actor)
+        if is_taken or one.gone is None or one.answers or is_users:
+            return None
+    return "was acknowledged, is in no history and was not refused"
+
+
+def _sent_by(trial: Trial, call: ClientCall) -> list[Sent]:
+    event_id, name = text(call.details.get("id")), text(call.details.get("object"))
+    sent = trial.world.sent.get((call.namespace, call.name), [])
+    return [s for s in sent if s.write.name == name or (event_id and s.event_id == event_id)]
+
+
+def sends_refused(trial: Trial) -> Findings:
+    """An event whose sending was refused is in no history."""
+    tried = {_event_of(c) for c in trial.evidence.calls if _may_have(c, Deed.RAISE)}
+    for call in _ended(trial, Deed.RAISE, Outcome.REFUSED):
+        if _event_of(call) in tried:
+            continue
+        for account in trial.world.named.get((call.namespace, call.name), []):
+            if text(call.details.get("id")) in account.taken and call.uid in ("", account.uid):
+                yield _finding(call, f'event "{call.details.get("id")}" was refused and counts')
+
+
+def _event_of(call: ClientCall) -> tuple[str, str, str]:
+    return call.namespace, call.name, text(call.details.get("id"))
+
+
+def sends_taken(trial: Trial) -> Findings:
+    """In the end nothing waits to be taken by an instance that runs, or that has ended."""
+    if not is_quiet(trial):
+        return
+    for account in trial.world.accounts.values():
+        if account.gone is not None or account.damage is not None or is_deleting(account.body):
+            continue
+        yield from _untaken_objects(trial, account)
+        if account.is_running and account.status.get("phase") != "Stalled":
+            for entry in items(part(account.body, "spec").get("events")):
+                if text(entry.get("id")) not in account.taken:
+                    yield Finding(account.subject, f'event "{entry.get("id")}" is not taken')
+
+
+def _untaken_objects(trial: Trial, account: Account) -> Findings:
+    if not (account.is_running or account.ended) or account.status.get("phase") == "Stalled":
+        return
+    for sent in trial.world.events.values():
+        is_ours = text(sent.spec.get("instance")) == account.name and sent.is_for(account)
+        if is_ours and not sent.answers and not is_deleting(sent.body):
+            yield Finding(
+                account.subject, f"WorkflowEvent {sent.write.name} waits, neither taken nor refused"
+            )
+
+
+def terminates_kept(trial: Trial) -> Findings:
+    """An instance whose termination was acknowledged is Terminated, or its end came before."""
+    if not is_quiet(trial):
+        return
+    for call in _acknowledged(trial, Deed.TERMINATE):
+        account = trial.world.accounts.get(call.uid)
+        if account is None or account.gone is not None or is_deleting(account.body):
+            continue
+        phase = text(account.status.get("phase"))
+        if phase == "Terminated" or _decided_before(account, call):
+            continue
+        yield _finding(call, f"was terminated with acknowledgement and is {phase}")
+
+
+def _decided_before(account: Account, call: ClientCall) -> bool:
+    """Return whether the end was decided without knowing of the call."""
+    end = account.end_requested or account.end
+    if end is None:
+        return False
+    seen = number(part(end.after, "status").get("observedGeneration"))
+    newest = number(part(end.after, "metadata").get("generation"))
+    knew = "terminate" in part(end.after, "spec") and seen == newest
+    return end.at <= (call.returned or call.invoked) or not knew
+
+
+def _may_have(call: ClientCall, deed: Deed) -> bool:
+    return call.deed is deed and call.outcome is not Outcome.REFUSED
+
+
+def _acknowledged(trial: Trial, deed: Deed) -> Iterator[ClientCall]:
+    return _ended(trial, deed, Outcome.ACKNOWLEDGED)
+
+
+def _ended(trial: Trial, deed: Deed, outcome: Outcome) -> Iterator[ClientCall]:
+    return (c for c in trial.evidence.calls if c.deed is deed and c.outcome is outcome)
+
+
+def _finding(call: ClientCall, words: str) -> Finding:
+    return Finding(f"{call.namespace}/{call.name}", words)
+
+
+CHECKS = (
+    EndCheck("I-20", starts_kept),
+    EndCheck("I-20", starts_refused),
+    EndCheck("I-16", sends_kept),
+    EndCheck("I-17", sends_refused),
+    EndCheck("I-16", sends_taken),
+    EndCheck("I-26", terminates_kept),
+)

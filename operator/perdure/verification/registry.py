@@ -1,0 +1,42 @@
+"""All checks, in the order in which they are asked, and the table of them for docs/proof.md."""
+
+from __future__ import annotations
+
+import inspect
+
+from perdure.verification import (
+    activities,
+    cleanup,
+    commits,
+    effects,
+    external,
+    lifecycle,
+    liveness,
+    promises,
+    shown,
+    timers,
+)
+from perdure.verification.checks import Check
+
+CHECKS: tuple[Check, ...] = (
+    *commits.CHECKS,
+    *lifecycle.CHECKS,
+    *activities.CHECKS,
+    *timers.CHECKS,
+    *external.CHECKS,
+    *shown.CHECKS,
+    *cleanup.CHECKS,
+    *effects.CHECKS,
+    *promises.CHECKS,
+    *liveness.CHECKS,
+)
+
+
+def name_of(check: Check) -> str:
+    """Return how the check is called in violations."""
+    return check.run.__name__
+
+
+def rule_of(check: Check) -> str:
+    """Return the rule that the check guards: the first line of its docstring."""
+    return (inspect.getdoc(check.run) or "").partition("\n")[0]

@@ -1,0 +1,194 @@
+"""Everything that has been written so far, as the checks look it up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from perdure.engine.values import Json, JsonObject
+from perdure.verification.accounts import Account
+from perdure.verification.bodies import items, part, text
+from perdure.verification.evidence import Write
+from perdure.verification.leases import Leases
+
+INSTANCES = "workflowinstances"
+EVENTS = "workflowevents"
+HISTORIES = "workflowhistories"
+DEFINITIONS = "workflowdefinitions"
+REVISIONS = "controllerrevisions"
+LEASES = "leases"
+
+Place = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How exact the witnesses are.
+
+    `clocks` says how far the clock of each identity may be off, in seconds, `stamps_seconds` how
+    far the times of writes may be (0 in a simulation; where a watch dates them, its delay).
+    """
+
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    stamps_seconds: float = 0.0
+
+    @property
+    def stamps(self) -> timedelta:
+        """Return how far the time of a write may be off."""
+        return timedelta(seconds=self.stamps_seconds)
+
+    def clock_of(self, identity: str) -> timedelta:
+        """Return how far an operator's clock may be off the true time that a write shows."""
+        return timedelta(seconds=self.clocks.get(identity, 0.0)) + self.stamps
+
+    @property
+    def between_clocks(self) -> timedelta:
+        """Return how far two operators' clocks may be apart."""
+        return timedelta(seconds=2 * max(self.clocks.values(), default=0.0)) + self.stamps
+
+
+@dataclass(slots=True)
+class Kept:
+    """A WorkflowHistory object. `value` is that of a payload, decoded once."""
+
+    write: Write
+    body: JsonObject
+    value: Json = None
+    is_sound: bool = True
+
+    @property
+    def spec(self) -> JsonObject:
+        """Return its spec."""
+        return part(self.body, "spec")
+
+
+@dataclass(slots=True)
+class Sent:
+    """A WorkflowEvent object. `answers` are its true conditions Taken and Refused, first seen."""
+
+    write: Write
+    body: JsonObject
+    answers: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    gone: Write | None = None
+    is_edited: bool = False
+    """Whether it was written again before it was answered, which moves it in the order."""
+
+    @property
+    def spec(self) -> JsonObject:
+        """Return its spec."""
+        return part(self.body, "spec")
+
+    @property
+    def event_id(self) -> str:
+        """Return the id by which the event counts once."""
+        return text(self.spec.get("id")) or self.write.name
+
+    def is_for(self, account: Account) -> bool:
+        """Return whether it is meant for this very instance."""
+        uid = self.spec.get("instanceUid")
+        return self.write.namespace == account.namespace and uid in (None, account.uid)
+
+
+@dataclass(slots=True)
+class World:
+    """The objects that stand, what stood before, and who is an operator."""
+
+    bounds: Bounds
+    accounts: dict[str, Account] = field(default_factory=dict)
+    named: dict[Place, list[Account]] = field(default_factory=dict)
+    """All instances that ever had a name, in order of their creation."""
+    histories: dict[Place, Kept] = field(default_factory=dict)
+    events: dict[Place, Sent] = field(default_factory=dict)
+    sent: dict[Place, list[Sent]] = field(default_factory=dict)
+    """All event objects ever, by the instance that they name, in order of their creation."""
+    revisions: dict[Place, Write] = field(default_factory=dict)
+    """The creation of each revision that stands, by its newest write."""
+    definitions: dict[Place, JsonObject] = field(default_factory=dict)
+    leases: Leases = field(default_factory=Leases)
+    operators: set[str] = field(default_factory=set)
+    """Whoever writes a Lease of presence is one."""
+
+    def is_operator(self, actor: str) -> bool:
+        """Return whether the writer is one of ours, and not a user or a part of the cluster."""
+        return actor in self.operators
+
+    def living(self, namespace: str, name: str) -> Account | None:
+        """Return the instance that has the name now."""
+        accounts = self.named.get((namespace, name))
+        return accounts[-1] if accounts and accounts[-1].gone is None else None
+
+    def kept(self, account: Account, name: str) -> Kept | None:
+        """Return a WorkflowHistory object that the instance may refer to."""
+        return self.histories.get((account.namespace, name))
+
+
+def note(world: World, write: Write) -> None:
+    """Enter a write of anything but an instance."""
+    match write.resource:
+        case "workflowhistories":
+            _note_history(world, write)
+        case "workflowevents":
+            _note_event(world, write)
+        case "controllerrevisions":
+            _note_standing(world.revisions, write)
+        case "workflowdefinitions":
+            place = (write.namespace, write.name)
+            if write.after is None:
+                world.definitions.pop(place, None)
+            else:
+                world.definitions[place] = write.after
+        case "leases":
+            world.leases.note(write)
+            if write.name.startswith("perdure-") and write.after is not None:
+                world.operators.add(write.actor)
+        case _:
+            pass
+
+
+def _note_standing(standing: dict[Place, Write], write: Write) -> None:
+    if write.after is None:
+        standing.pop((write.namespace, write.name), None)
+    else:
+        standing[write.namespace, write.name] = write
+
+
+def _note_history(world: World, write: Write) -> None:
+    place = (write.namespace, write.name)
+    if write.after is None:
+        world.histories.pop(place, None)
+    elif write.before is None:
+        world.histories[place] = Kept(write, write.after)
+    elif place in world.histories:
+        world.histories[place].body = write.after
+
+
+def _note_event(world: World, write: Write) -> None:
+    place = (write.namespace, write.name)
+    if write.after is None:
+        sent = world.events.pop(place, None)
+        if sent is not None:
+            sent.gone = write
+        return
+    if write.before is None:
+        sent = world.events[place] = Sent(write, write.after)
+        instance = text(sent.spec.get("instance"))
+        world.sent.setdefault((write.namespace, instance), []).append(sent)
+    else:
+        sent = world.events.get(place)
+        if sent is not None and not sent.answers:
+            sent.is_edited = sent.is_edited or not answers_of(write.after)
+    if sent is not None:
+        sent.body = write.after
+        for kind, reason in answers_of(write.after).items():
+            sent.answers.setdefault(kind, (write.at, reason))
+
+
+def answers_of(body: Json) -> dict[str, str]:
+    """Return the reasons of the conditions Taken and Refused that are true."""
+    return {
+        text(one.get("type")): text(one.get("reason"))
+        for one in items(part(body, "status").get("conditions"))
+        if one.get("type") in ("Taken", "Refused") and one.get("status") == "True"
+    }
