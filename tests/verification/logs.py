@@ -37,7 +37,7 @@ from perdure.verification.evidence import (
     Violations,
     Write,
 )
-from perdure.verification.judging import judge
+from perdure.verification.judge import judge
 
 BEGINNING = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAMESPACE = "shop"

@@ -72,7 +72,7 @@ def taken_before_gone(world: World, write: Write) -> Texts:
     if refused is None:
         yield f"{write.actor} deleted it before any commit took it"
         return
-    kept = KEPT_REFUSED - world.bounds.between_clocks - timedelta(seconds=1)
+    kept = KEPT_REFUSED - world.between_clocks - timedelta(seconds=1)
     if write.at - refused[0] < kept:
         yield f"{write.actor} deleted it {write.at - refused[0]} after it was refused"
 

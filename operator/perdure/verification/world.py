@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,15 +23,21 @@ Place = tuple[str, str]
 """Namespace and name."""
 
 
+def exact(identity: str) -> float:
+    """Return how far a clock is off that is right."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How exact the witnesses are.
 
-    `clocks` says how far the clock of each identity may be off, in seconds, `stamps_seconds` how
-    far the times of writes may be (0 in a simulation; where a watch dates them, its delay).
+    `clock_seconds` says how far the clock of an identity may have been off so far, through faults
+    that were injected; `stamps_seconds` how far the times of writes may be off the true ones (0 in
+    a simulation; where a watch dates them, its delay).
     """
 
-    clocks: Mapping[str, float] = field(default_factory=dict)
+    clock_seconds: Callable[[str], float] = exact
     stamps_seconds: float = 0.0
 
     @property
@@ -41,12 +47,7 @@ class Bounds:
 
     def clock_of(self, identity: str) -> timedelta:
         """Return how far an operator's clock may be off the true time that a write shows."""
-        return timedelta(seconds=self.clocks.get(identity, 0.0)) + self.stamps
-
-    @property
-    def between_clocks(self) -> timedelta:
-        """Return how far two operators' clocks may be apart."""
-        return timedelta(seconds=2 * max(self.clocks.values(), default=0.0)) + self.stamps
+        return timedelta(seconds=self.clock_seconds(identity) + self.stamps_seconds)
 
 
 @dataclass(slots=True)
@@ -113,6 +114,11 @@ class World:
     def is_operator(self, actor: str) -> bool:
         """Return whether the writer is one of ours, and not a user or a part of the cluster."""
         return actor in self.operators
+
+    @property
+    def between_clocks(self) -> timedelta:
+        """Return how far the clocks of two operators may be apart."""
+        return 2 * max(map(self.bounds.clock_of, self.operators), default=self.bounds.stamps)
 
     def living(self, namespace: str, name: str) -> Account | None:
         """Return the instance that has the name now."""

@@ -1,4 +1,4 @@
-"""judge(evidence): everything at the end of a run, and the parts of it that a watcher needs."""
+"""judge(evidence): all that is wrong with a run, once it is over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def judge(evidence: Evidence, stamps_seconds: float = 0.0) -> Violations:
 
     `stamps_seconds` is how far the times of writes and effects may be off the true ones.
     """
-    bounds = Bounds(clocks=evidence.clocks, stamps_seconds=stamps_seconds)
+    clocks = evidence.clocks
+    bounds = Bounds(lambda identity: clocks.get(identity, 0.0), stamps_seconds)
     watcher, found = watch(evidence.writes, bounds)
     return found + conclude(watcher, evidence)
 
