@@ -1,0 +1,106 @@
+"""The definitions of a workload on the engine alone: no API server, no operator, no faults.
+
+One instance is started, its events are there from the first moment on, and every call comes back
+at once with what the services say. So no time-out strikes and nothing races. It shows that what
+the grammar writes makes sense: that it runs, and how it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.simulation.workloads.memory import Arrival, Services
+from tests.simulation.workloads.services import Reply, Script
+
+from perdure.engine.orchestrator import Answer
+from perdure.engine.values import Json, JsonObject
+from perdure.engine.work import ActivityWork, next_wake
+from perdure.executors.answers import Response, answer_of
+from perdure.executors.calls import Call, parse_call, start_headers
+from perdure.executors.failures import CallFailedError, invalid_answer, no_answer
+from perdure.executors.targets import ServiceRef
+from perdure.testing.stories import Story, started
+
+MAX_TURNS = 2000
+AGENT = "rehearsal"
+
+
+def rehearse(
+    spec: JsonObject, given: Json, script: Script, events: Iterable[tuple[str, Json]] = ()
+) -> Story:
+    """Return the story of an instance when nothing moves any more without the outside.
+
+    Raises InvalidDefinitionError, and AssertionError where it goes on for ever.
+    """
+    story, services = started(spec, given), Services(script)
+    for name, data in events:
+        story.event(name, data)
+    for _ in range(MAX_TURNS):
+        if story.open:
+            story.facts_answers(_answer(story, story.open[0], services))
+        elif next_wake(story.state) is not None:
+            story.until_wake()
+        else:
+            return story
+    raise AssertionError(f"it goes on for ever: {story.summary.message}")
+
+
+def _answer(story: Story, work: ActivityWork, services: Services) -> Answer:
+    """Return what a call, or one poll of it, comes to, as the executor reports it."""
+    try:
+        call = parse_call(work)
+        if work.is_accepted:
+            return _polled(story, work, call, services)
+        headers = start_headers(work, call, AGENT)
+        arrival = _arrival(story, call, call.with_query(call.path), headers)
+        answer = _exchange(story, work, arrival, services)
+    except CallFailedError as error:
+        return Answer(scheduled_id=work.scheduled_id, failure=error.failure)
+    if call.poll is None or answer.failure is not None:
+        return answer
+    if _location(answer.result) is None:
+        failure = invalid_answer(f"{work.path}: the answer has no Location to poll").failure
+        return Answer(scheduled_id=work.scheduled_id, failure=failure)
+    return replace(answer, accepted=True)
+
+
+def _location(result: Json) -> str | None:
+    headers = result.get("headers") if isinstance(result, dict) else None
+    location = headers.get("location") if isinstance(headers, dict) else None
+    return location if isinstance(location, str) else None
+
+
+def _polled(story: Story, work: ActivityWork, call: Call, services: Services) -> Answer:
+    """Poll until the operation is over; the polls of the grammar all ask for its state."""
+    location = _location(work.answer)
+    assert location is not None, "an accepted call without a Location"
+    for _ in range(MAX_TURNS):
+        story.now += timedelta(seconds=5)
+        arrival = _arrival(story, call, location, {"perdure-attempt": "1"})
+        answer = _exchange(story, work, replace(arrival, method="GET", content=None), services)
+        body = answer.result["body"] if isinstance(answer.result, dict) else None
+        if answer.failure is None and isinstance(body, dict) and body["state"] != "running":
+            return answer
+    raise AssertionError(f"the operation of {work.path} is never over")
+
+
+def _arrival(story: Story, call: Call, target: str, headers: dict[str, str]) -> Arrival:
+    return Arrival(
+        at=story.now.timestamp(),
+        service=call.place.name if isinstance(call.place, ServiceRef) else call.place.origin.host,
+        method=call.method,
+        target=target,
+        headers=headers,
+        content=call.content,
+    )
+
+
+def _exchange(story: Story, work: ActivityWork, arrival: Arrival, services: Services) -> Answer:
+    served = services.answer(arrival)
+    if not isinstance(served, Reply):
+        raise no_answer(f"{work.path}: the connection broke", is_unknown=True)
+    headers = tuple((name.encode(), value.encode()) for name, value in served.headers.items())
+    response = Response(code=served.code, headers=headers, content=served.body)
+    return answer_of(work.scheduled_id, work.path, response, story.now)
