@@ -121,7 +121,20 @@ def _with_simpler_instances(workload: Workload) -> Iterator[Workload]:
             continue
         if action.starts_after is not None:
             yield _replacing(workload, index, replace(action, starts_after=None))
-        for field in action.spec:
-            if field != "definitionRef":
-                left = {name: value for name, value in action.spec.items() if name != field}
-                yield _replacing(workload, index, replace(action, spec=left))
+        for spec in _simpler_instance(action.spec):
+            yield _replacing(workload, index, replace(action, spec=spec))
+
+
+def _simpler_instance(spec: JsonObject) -> Iterator[JsonObject]:
+    """Yield the spec without a field, or with less in its input."""
+    for field in spec:
+        if field != "definitionRef":
+            yield _without(spec, field)
+    given = spec.get("input")
+    if isinstance(given, dict):
+        for field in given:
+            yield {**spec, "input": _without(given, field)}
+
+
+def _without(fields: JsonObject, key: str) -> JsonObject:
+    return {name: value for name, value in fields.items() if name != key}
