@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from perdure.definitions import review, revision_name, spec_digest
 from perdure.engine.events import Claim, Door, HistoryEvent, Revision
@@ -18,7 +19,7 @@ from perdure.engine.fold import replay
 from perdure.engine.orchestrator import Acceptance, ExternalEvent, Facts, Orchestrator
 from perdure.engine.recorder import Recorder
 from perdure.engine.state import State
-from perdure.engine.values import Json, JsonObject
+from perdure.engine.values import Json, JsonObject, canonical, first_link, next_link
 from perdure.engine.work import next_wake
 from perdure.kubernetes.instances import head_of, observed_of
 from perdure.kubernetes.loading import hot_tail
@@ -410,6 +411,59 @@ def apply(body: JsonObject, operations: list[JsonObject]) -> None:
         else:
             assert isinstance(target, dict)
             target[last] = copy.deepcopy(operation["value"])
+
+
+def status_of(body: JsonObject) -> JsonObject:
+    status = body["status"]
+    assert isinstance(status, dict)
+    return status
+
+
+def resealed(change: Callable[[list[JsonObject]], object]) -> Edit:
+    """Return the edit that changes the events in a status and makes length and digest fit."""
+
+    def edit(body: JsonObject) -> None:
+        metadata, head = body["metadata"], status_of(body)["history"]
+        assert isinstance(metadata, dict)
+        assert isinstance(head, dict)
+        events = cast("list[JsonObject]", head["events"])
+        change(events)
+        digest = first_link(str(metadata["uid"]))
+        for event in events:
+            digest = next_link(digest, canonical(event))
+        head["digest"], head["length"] = digest, len(events)
+
+    return edit
+
+
+def newest(**fields: Json) -> Edit:
+    """Return the edit that changes fields of the newest event."""
+    return resealed(lambda events: events[-1].update(fields))
+
+
+def showing(**fields: Json) -> Edit:
+    """Return the edit that changes fields of the status."""
+    return lambda body: status_of(body).update(fields)
+
+
+def calling(**around: Json) -> Log:
+    """Return the log of an instance whose one call is open, claimed by ME at BEGINNING."""
+    log = Log()
+    log.lease(ME)
+    log.define(call_step(**around))
+    log.start()
+    log.turn()
+    return log
+
+
+def waiting(**around: Json) -> Log:
+    """Return the log of an instance that waits for an event `go`."""
+    log = Log()
+    log.lease(ME)
+    log.define({"name": "wait", "event": {"name": "go"}, **around})
+    log.start()
+    log.turn()
+    return log
 
 
 def key_of(uid: str, path: str) -> str:

@@ -40,3 +40,10 @@ def name_of(check: Check) -> str:
 def rule_of(check: Check) -> str:
     """Return the rule that the check guards: the first line of its docstring."""
     return (inspect.getdoc(check.run) or "").partition("\n")[0]
+
+
+def table() -> str:
+    """Return all checks as a table in Markdown, by invariant."""
+    rows = sorted(CHECKS, key=lambda check: int(check.invariant.removeprefix("I-")))
+    lines = [f"| {one.invariant} | `{name_of(one)}` | {rule_of(one)} |" for one in rows]
+    return "\n".join(["| Invariant | Check | Rule |", "|---|---|---|", *lines])

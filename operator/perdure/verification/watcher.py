@@ -81,7 +81,7 @@ class Watcher:
             return
         note_spec(account, write.after)
         before, account.body = account.body, write.after
-        if part(before, "status") is not part(write.after, "status"):
+        if account.damage is None and part(before, "status") is not account.status:
             yield from self._status(account, write, before)
 
     def _met(self, account: Account, write: Write) -> Iterator[Violation]:
@@ -92,10 +92,8 @@ class Watcher:
 
     def _status(self, account: Account, write: Write, before: JsonObject) -> Iterator[Violation]:
         assert write.after is not None, "it has a status"
-        if account.damage is not None:
-            return
         commit = Commit(self.world, account, write, before, write.after)
-        if commit.is_operators:
+        if commit.is_operators and write.subresource == "status":
             yield from self._committed(commit)
         elif part(before, "status").get("history") != commit.status.get("history"):
             account.damage = f"{write.actor} changed its history"

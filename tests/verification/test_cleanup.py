@@ -1,0 +1,66 @@
+"""What stands beside instances: Leases that nobody takes back, revisions that are needed."""
+
+from __future__ import annotations
+
+from tests.verification.logs import (
+    AGAIN,
+    ME,
+    OPERATOR,
+    USER,
+    YOU,
+    Log,
+    calling,
+    checks_of,
+)
+
+
+def revision_of(log: Log) -> str:
+    return next(w.name for w in log.writes if w.resource == "controllerrevisions")
+
+
+def test_a_lease_that_goes_to_the_next_incarnation_breaks_nothing() -> None:
+    log = Log()
+    for incarnation in (ME, ME, AGAIN, AGAIN):
+        log.lease(incarnation)
+    log.lease(AGAIN, holder="")
+    log.lease(AGAIN)
+    assert checks_of(log.verdict()) == ["no_return"]
+    log.writes.pop()
+    assert log.verdict() == []
+
+
+def test_an_incarnation_that_takes_its_lease_back_is_reported() -> None:
+    log = Log()
+    for incarnation in (ME, AGAIN, ME):
+        log.lease(incarnation)
+    assert checks_of(log.verdict()) == ["no_return"]
+
+
+def test_a_lease_that_is_written_for_another_identity_is_reported() -> None:
+    log = Log()
+    log.lease(ME)
+    log.lease(ME, holder=YOU)
+    assert checks_of(log.verdict()) == ["own_lease"]
+
+
+def test_a_revision_that_an_unfinished_instance_pins_is_not_to_be_deleted() -> None:
+    log = calling()
+    log.alive(120, ME)
+    log.delete("controllerrevisions", revision_of(log), actor=OPERATOR)
+    assert checks_of(log.verdict()) == ["revisions_stay"]
+
+
+def test_a_revision_may_be_deleted_by_a_user_or_before_its_pin_could_be_seen() -> None:
+    log = calling()
+    log.alive(120, ME)
+    log.delete("controllerrevisions", revision_of(log), actor=USER)
+    assert log.verdict() == []
+    log = calling()
+    log.delete("controllerrevisions", revision_of(log), actor=OPERATOR)
+    assert log.verdict() == []
+
+
+def test_a_revision_whose_recipe_changes_is_reported() -> None:
+    log = calling()
+    log.put("controllerrevisions", revision_of(log), lambda b: b.update(data={"spec": {}}))
+    assert checks_of(log.verdict()) == ["content_stays"]
