@@ -93,6 +93,8 @@ def apiserver(programs: Programs, layout: Layout, ports: Ports) -> list[str]:
         "--advertise-address=127.0.0.1",
         f"--secure-port={ports.apiserver}",
         "--endpoint-reconciler-type=none",  # a loopback address is no valid endpoint
+        # Built-in kinds as custom ones, so that whoever reads etcd understands them all.
+        "--storage-media-type=application/json",
         f"--cert-dir={layout.root / 'tmp'}",
         f"--tls-cert-file={pki / 'apiserver.crt'}",
         f"--tls-private-key-file={pki / 'apiserver.key'}",
