@@ -33,7 +33,8 @@ class OperatorProcess:
     """One operator identity on one cluster; a context manager that ends in SIGKILL.
 
     `services` become `--service-map`, `namespaces` become `--watch-namespace`; `args` are added
-    as they are. Ports and log file stay the same from one start to the next.
+    as they are, `environment` to the little that the process gets otherwise. Ports and log file
+    stay the same from one start to the next.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class OperatorProcess:
         namespaces: Sequence[str] = (),
         services: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.identity = identity
         self.health_port, self.metrics_port = new_ports(2)
@@ -60,6 +62,7 @@ class OperatorProcess:
             "PATH": os.environ["PATH"],
             "HOME": str(cluster.layout.root),
             "KUBECONFIG": str(cluster.kubeconfig(kubeconfig_identity)),
+            **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
 

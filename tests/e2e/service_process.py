@@ -102,6 +102,7 @@ class Service:
             "n": number,
             "time": arrived,
             "answered": None,
+            "remote": request.remote or "",
             "method": request.method,
             "path": request.rel_url.raw_path,
             "query": request.rel_url.raw_query_string,

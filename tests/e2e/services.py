@@ -6,6 +6,7 @@ the ledger is read at any time. All calls block and take milliseconds.
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -53,13 +54,15 @@ def fails_then(count: int, then: Reply, status: int = 503, **headers: str) -> tu
 class Request:
     """One request as it arrived. Times are seconds since 1970 by the machine's clock.
 
-    `uid` and `step` are those fields of a JSON body, `answered` is None while it waits for its
+    `remote` is the address that it came from. `uid` and `step` are those fields of a JSON body,
+    `answered` is None while it waits for its
     answer or when its client went away before; then `status` is 0.
     """
 
     n: int
     time: float
     answered: float | None
+    remote: str
     method: str
     path: str
     query: str
@@ -122,6 +125,16 @@ class LedgerService:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def pause(self) -> None:
+        """Hold the process: connections are taken and nobody answers."""
+        assert self._process is not None, "it was started"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on: what has come meanwhile is answered."""
+        assert self._process is not None, "it was started"
+        self._process.send_signal(signal.SIGCONT)
 
     def script(self, path: str, *replies: Reply, per_key: bool = False) -> None:
         """Answer requests to `path` so, in place of what was scripted for it before.
