@@ -1,8 +1,9 @@
-"""The definitions of a workload on the engine alone: no API server, no operator, no faults.
+"""The definitions of a workload on the engine alone: no API server, no operator, no users.
 
-One instance is started, its events are there from the first moment on, and every call comes back
-at once with what the services say. So no time-out strikes and nothing races. It shows that what
-the grammar writes makes sense: that it runs, and how it ends.
+One instance is started and goes on until nothing moves without the outside. In a calm rehearsal
+its events are there from the first moment on, and every call comes back at once with what the
+services say, so that no time-out strikes. A whim does these things in any order, breaks calls,
+lets time pass and suspends: what does not depend on timing has to end alike.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.memory import Arrival, Services
 from tests.simulation.workloads.services import Reply, Script
 
@@ -28,23 +30,75 @@ AGENT = "rehearsal"
 
 
 def rehearse(
-    spec: JsonObject, given: Json, script: Script, events: Iterable[tuple[str, Json]] = ()
+    spec: JsonObject,
+    given: Json,
+    script: Script,
+    events: Iterable[tuple[str, Json]] = (),
+    *,
+    whim: Draw | None = None,
 ) -> Story:
     """Return the story of an instance when nothing moves any more without the outside.
 
     Raises InvalidDefinitionError, and AssertionError where it goes on for ever.
     """
-    story, services = started(spec, given), Services(script)
-    for name, data in events:
-        story.event(name, data)
+    rehearsal = _Rehearsal(started(spec, given), Services(script), list(events))
     for _ in range(MAX_TURNS):
-        if story.open:
-            story.facts_answers(_answer(story, story.open[0], services))
-        elif next_wake(story.state) is not None:
-            story.until_wake()
+        if not (rehearsal.go_on() if whim is None else rehearsal.act_on(whim)):
+            return rehearsal.story
+    raise AssertionError(f"it goes on for ever: {rehearsal.story.summary.message}")
+
+
+class _Rehearsal:
+    """An instance, and what can happen to it next."""
+
+    def __init__(self, story: Story, services: Services, events: list[tuple[str, Json]]) -> None:
+        self.story = story
+        self._services = services
+        self._events = events
+
+    def go_on(self) -> bool:
+        """Do the first thing that can be done; False if there is none."""
+        if self._events:
+            self._raise(0)
+        elif self.story.open:
+            self._settle(self.story.open[0])
+        elif next_wake(self.story.state) is not None:
+            self.story.until_wake()
         else:
-            return story
-    raise AssertionError(f"it goes on for ever: {story.summary.message}")
+            return False
+        return True
+
+    def act_on(self, whim: Draw) -> bool:
+        """Do anything that can be done; False if there is nothing."""
+        if self.story.state.is_suspended and whim.chance(0.5):
+            self.story.resume()
+        can_wake = next_wake(self.story.state) is not None
+        choices = len(self._events) + len(self.story.open) + can_wake
+        if choices == 0 and not self.story.state.is_suspended:
+            return False
+        self.story.now += timedelta(seconds=whim.seconds(0, 3) if whim.chance(0.3) else 0)
+        if whim.chance(0.05) and self.story.state.is_running:
+            self.story.suspend()
+        choice = whim.whole(0, max(choices - 1, 0))
+        if choice < len(self._events):
+            self._raise(choice)
+        elif choice - len(self._events) < len(self.story.open):
+            work = self.story.open[choice - len(self._events)]
+            self._break(work) if whim.chance(0.2) else self._settle(work)
+        elif can_wake and not self.story.state.is_suspended:
+            self.story.until_wake()
+        return True
+
+    def _raise(self, place: int) -> None:
+        name, data = self._events.pop(place)
+        self.story.event(name, data)
+
+    def _settle(self, work: ActivityWork) -> None:
+        self.story.facts_answers(_answer(self.story, work, self._services))
+
+    def _break(self, work: ActivityWork) -> None:
+        failure = no_answer(f"{work.path}: broken", is_unknown=True).failure
+        self.story.facts_answers(Answer(scheduled_id=work.scheduled_id, failure=failure))
 
 
 def _answer(story: Story, work: ActivityWork, services: Services) -> Answer:
