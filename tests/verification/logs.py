@@ -450,7 +450,7 @@ def calling(**around: Json) -> Log:
     """Return the log of an instance whose one call is open, claimed by ME at BEGINNING."""
     log = Log()
     log.lease(ME)
-    log.define(call_step(**around))
+    log.define({**call_step(), **around})
     log.start()
     log.turn()
     return log

@@ -232,7 +232,7 @@ def test_a_blind_repeat_is_reported_unless_the_start_was_accepted() -> None:
 
 def test_an_attempt_after_an_unknown_outcome_is_reported_where_it_must_not_be() -> None:
     for around, expected in (({}, []), ({"onUnknown": "Fail"}, ["no_attempt_after_unknown"])):
-        log = calling(retry={"attempts": 3}, **around)  # type: ignore[arg-type]  # JSON
+        log = calling(retry={"attempts": 3}, **around)
         failure = Failure(type="Timeout", message="", unknown=True, retryable=True)
         due = log.now.replace(second=2)
         log.commit(

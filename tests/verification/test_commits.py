@@ -15,7 +15,7 @@ from tests.verification.logs import (
 )
 
 from perdure.engine.events import Door, EventReceived, StepSkipped
-from perdure.engine.values import JsonObject
+from perdure.engine.values import Json, JsonObject
 
 
 def skipping(edit: Edit | None = None, steps: int = 1) -> list[str]:
@@ -75,13 +75,13 @@ def test_a_commit_that_shows_nothing_new_is_reported() -> None:
 
 
 def test_a_status_over_32_KiB_is_reported() -> None:  # noqa: N802 - a unit
-    large = {"customStatus": ["x" * 100] * 400}
+    large: list[Json] = ["x" * 100] * 400
     log = calling()
     for number in range(12):
         log.commit(EventReceived(event_id=f"e{number}", name="go", door=Door.SPEC, data="x" * 900))
     log.writes[-1:] = []
     assert "small_status" not in checks_of(log.verdict())
-    log.commit(StepSkipped(path="s"), edit=showing(**large))
+    log.commit(StepSkipped(path="s"), edit=showing(customStatus=large))
     assert "small_status" in checks_of(log.verdict())
 
 

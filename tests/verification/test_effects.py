@@ -37,7 +37,7 @@ def test_a_request_that_was_scheduled_and_claimed_breaks_nothing() -> None:
 def test_a_request_that_nobody_intended_is_reported() -> None:
     for fields in ({"attempt": 2}, {"path": "other"}, {"uid": "another"}):
         log = calling()
-        log.request(**fields)  # type: ignore[arg-type]  # its fields
+        log.request(**fields)
         assert checks_of(log.verdict())[0] == "intended"
 
 

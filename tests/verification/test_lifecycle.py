@@ -34,6 +34,7 @@ from perdure.engine.events import (
     TimerCreated,
     TimerFired,
 )
+from perdure.engine.values import Json, JsonObject
 from perdure.ports import Observed
 
 
@@ -89,7 +90,8 @@ def test_what_begins_after_the_end_was_requested_is_reported() -> None:
 @pytest.mark.parametrize("field", ["definitionRef", "input", "startAt", "timeout"])
 def test_a_spec_that_changes_is_reported(field: str) -> None:
     log = calling()
-    log.edit(**{field: {"name": "other"}})
+    other: JsonObject = {"name": "other"}
+    log.edit("order-1", **{field: other})
     assert checks_of(log.verdict()) == ["frozen_spec"]
 
 
@@ -200,7 +202,10 @@ def test_an_operator_that_goes_on_after_it_has_seen_the_deletion_is_reported() -
 
 def test_conditions_that_say_another_thing_than_the_phase_are_reported() -> None:
     log = calling()
-    wrong = [{"type": "Completed", "status": "True"}, {"type": "Succeeded", "status": "Unknown"}]
+    wrong: list[Json] = [
+        {"type": "Completed", "status": "True"},
+        {"type": "Succeeded", "status": "Unknown"},
+    ]
     log.commit(StepSkipped(path="s"), edit=showing(conditions=wrong))
     assert checks_of(log.verdict()) == ["shows_conditions"]
 
@@ -221,7 +226,7 @@ def test_an_operator_deletes_only_what_has_ended_and_nobody_owns() -> None:
     log.delete("workflowinstances", "order-1", actor=OPERATOR)
     assert checks_of(log.verdict()) == ["purged_after_the_end"]
     log = ended()
-    marks = {"meta.helm.sh/release-name": "shop"}
+    marks: JsonObject = {"meta.helm.sh/release-name": "shop"}
     log.put("workflowinstances", "order-1", lambda b: b["metadata"].update(labels=marks))  # type: ignore[union-attr]  # an object
     log.delete("workflowinstances", "order-1", actor=OPERATOR)
     assert checks_of(log.verdict()) == ["purged_after_the_end"]

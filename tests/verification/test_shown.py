@@ -14,6 +14,7 @@ from tests.verification.logs import (
 )
 
 from perdure.engine.events import Ending, Failure, InstanceEnded, StepSkipped
+from perdure.engine.values import JsonObject
 from perdure.ports import Observed
 
 
@@ -86,6 +87,6 @@ def test_a_large_output_is_a_reference_in_the_status() -> None:
     log.commit(InstanceEnded(ending=Ending.SUCCEEDED, output={"text": "x" * 20_000}))
     assert log.verdict() == []
     log = waiting()
-    output = {"text": "x" * 20_000}
+    output: JsonObject = {"text": "x" * 20_000}
     log.commit(InstanceEnded(ending=Ending.SUCCEEDED, output=output), edit=showing(output=output))
     assert checks_of(log.verdict()) == ["inline_output"]

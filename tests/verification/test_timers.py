@@ -8,6 +8,7 @@ import pytest
 from tests.verification.logs import BEGINNING, OPERATOR, Log, checks_of, newest, waiting
 
 from perdure.engine.events import TimerFired
+from perdure.engine.values import JsonObject
 
 
 def sleeping() -> Log:
@@ -52,7 +53,7 @@ def test_a_timer_that_was_not_set_or_has_fired_is_reported(timer_id: int) -> Non
 def test_a_timer_that_its_wait_has_closed_and_that_fires_is_reported() -> None:
     log = Log()
     log.lease()
-    waits = {"event": {"name": "go"}, "timeout": "5s"}
+    waits: JsonObject = {"event": {"name": "go"}, "timeout": "5s"}
     log.define({"name": "first", **waits}, {"name": "second", **waits})
     log.start()
     log.turn()
