@@ -8,14 +8,14 @@ import pytest
 from tests.language.scopes import BINDINGS, SCOPE
 
 from perdure.engine.values import Json
-from perdure.language.effort import Size, size_of
+from perdure.language.effort import MAX_WORK, Allowance
 from perdure.language.expressions import (
     EvaluationError,
     ExpressionErrors,
     Scope,
     compile_expression,
 )
-from perdure.language.types import Dyn
+from perdure.language.sizes import Size, size_of
 
 BIG = "x" * 250_000
 
@@ -36,6 +36,16 @@ ATTACKS = [
     "[item].map(a, a + a + a + a).map(a, a + a + a + a).map(a, a + a + a + a)"
     ".map(a, a + a + a + a).map(a, a + a + a + a).size()",
     "range(9999).map(i, range(9999)).size() + item.size()",
+    "range(size(item)).map(i, i).size()",
+    "range(3000).filter(i, i != size(item)).size()",
+    "item.contains(item.substring(0, 120000) + 'y')",
+    "item.indexOf(item.substring(0, 120000) + 'y') < 0",
+    "item.split(item.substring(0, 120000) + 'y').size()",
+    "item.matches('a[ab]{300}y')",
+    "item.find('((a|b)[ab]{20}){30}y') == ''",
+    "item.findAll('x|a[ab]*y').size()",
+    "item.matches('a{' + '900}')",
+    "range(9000).all(i, json('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]') != item)",
     f"[{', '.join(['item + item + item + item'] * 60)}].size()",
 ]
 
@@ -52,6 +62,8 @@ def test_an_attack_is_refused_before_it_runs(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
+        "range(9999).map(i, i).size()",
+        "range(900).all(i, 'aaab'.matches('a{1,' + string(i + 1) + '}') || true)",
         f"'{'x' * 5_000}'.replace('', '{'y' * 5_000}').replace('', '{'z' * 5_000}').size()",
         "cel.bind(l, range(9999), range(9999).all(i, (l + l + l + l + l + l).size() > 0))",
         f"cel.bind(a, '{'x' * 5_000}', range(9999).map(i, a).join(a).size())",
@@ -94,23 +106,56 @@ def test_honest_work_is_done(source: str) -> None:
     compile_expression(source, SCOPE).evaluate({"item": ORDERS})
 
 
-def test_a_list_may_be_as_long_as_the_budget_of_steps() -> None:
-    items: list[Json] = list(range(5_000))
-    expression = compile_expression("item.map(x, x + 1).size()", Scope({"item": Dyn}))
-    assert expression.evaluate({"item": items}) == 5_000
+@pytest.mark.parametrize(
+    ("source", "longest"),
+    [
+        ("item.map(x, x).size()", 2_400),
+        ("item.filter(x, x >= 0).size()", 2_300),
+        ("item.filter(x, x >= 0).map(x, x).size()", 1_600),
+        ("item.all(x, x >= 0) ? 0 : size(item)", 9_999),
+    ],
+)
+def test_a_list_may_be_as_long_as_can_be_copied_at_every_step(source: str, longest: int) -> None:
+    items: list[Json] = list(range(longest))
+    compile_expression(source, SCOPE).evaluate({"item": items})
+
+
+def test_expressions_that_share_an_allowance_are_bounded_together() -> None:
+    expression = compile_expression("item.sort().size()", SCOPE)
+    items: list[Json] = list(range(10_000))
+    allowance = Allowance()
+    expression.evaluate({"item": items}, allowance)
+    once = allowance.spent
+    for _ in range(MAX_WORK // once - 1):
+        expression.evaluate({"item": items}, allowance)
+    with pytest.raises(EvaluationError, match="too much time or memory"):
+        expression.evaluate({"item": items}, allowance)
+    assert allowance.spent == MAX_WORK // once * once
+
+
+def test_what_is_handed_to_an_expression_counts_however_little_it_does() -> None:
+    small: Json = ["x"] * 10
+    large: Json = ["x"] * 100_000
+    spent = []
+    for value in (small, large):
+        allowance = Allowance()
+        compile_expression("item[5] == 'y'", SCOPE).evaluate({"item": value}, allowance)
+        spent.append(allowance.spent)
+    assert spent[1] > spent[0] + 1_000_000
 
 
 @pytest.mark.parametrize(
     ("value", "size"),
     [
         (None, Size(1)),
-        (True, Size(1, 1, 1, 1)),
-        (7, Size(1, 1, 1, 7)),
-        (-7, Size(1, 1, 1, 0)),
+        (True, Size(1, number=1)),
+        (7, Size(1, number=7)),
+        (-7, Size(1, number=0)),
         ("abc", Size(4, 3)),
-        (["abc", "a"], Size(7, 2, 4)),
-        ({"ab": "abc", "c": None}, Size(9, 2, 6)),
-        ([], Size(1, 0, 1)),
+        (["abc", "a"], Size(7, 2, 4, nodes=3)),
+        ({"ab": "abc", "c": None}, Size(9, 2, 4, nodes=3)),
+        ([], Size(1, 0, nodes=1)),
+        ([["a", "b"], {"k": [1, 2, 3]}], Size(12, 2, 6, nodes=9, item_nodes=5, item_top=2)),
     ],
 )
 def test_values_are_measured(value: Json, size: Size) -> None:

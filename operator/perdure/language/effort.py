@@ -3,38 +3,59 @@
 The library bounds the steps of an evaluation and nothing else: one step may join ten thousand
 texts or copy a list, and `map` copies its list at every step. So whoever may write a definition
 could take all memory and time of the operator. This walks the checked tree with the sizes of the
-values at hand, and gives an upper bound of what is held and copied. Only expressions with loops,
-or with many joins, are estimated: others cannot grow beyond their inputs by much.
+values at hand, and gives an upper bound of what is held and done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from perdure.engine.values import Json
-from perdure.language.protos import children_of, descend, kind_of
+from perdure.language.costs import CALL, ITEM, KNOWN, OTHER, Cost, copying, handing, matching
+from perdure.language.functions import PATTERN_ARGUMENT, compiled_pattern
+from perdure.language.protos import children_of, kind_of
+from perdure.language.reach import (
+    INDEXING,
+    Bound,
+    Path,
+    indices_of,
+    path_of,
+    root_of,
+    size_at,
+    text_of,
+    value_at,
+    within,
+)
+from perdure.language.sizes import MAX_STEPS, ONE, Size, larger, size_of, text_size, unknown
 
 MAX_HELD: Final = 32 * 1024 * 1024
 """Characters and items that one value on the way may have."""
-MAX_WORK: Final = 100_000_000
-"""Characters and items that may be copied in all: about two seconds."""
-MAX_STEPS: Final = 10_000
-"""The library's own budget of loop steps."""
-_FREE_JOINS: Final = 16  # So many `+` cannot hurt: inputs have at most 1 MiB.
-
-
-class Size(NamedTuple):
-    """Upper bounds: characters and items in all, items on top, the largest item, the number."""
-
-    held: int
-    top: int = 1
-    item: int = 1
-    number: int = MAX_STEPS
+MAX_WORK: Final = 10_000_000
+"""Units of work of one expression: at most a tenth of a second (see `costs`)."""
+_STEP: Final = 15  # One round of a loop.
+_COMPILING: Final = 100  # Per instruction of a pattern that is not written out.
+_LONGEST_PATTERN: Final = 40_000  # Instructions: what fits into the memory that RE2 is given.
 
 
 class TooMuchError(Exception):
     """The estimate is over a limit."""
+
+
+class Allowance:
+    """The work that may still be done; expressions that share one are bounded together."""
+
+    __slots__ = ("_limit", "spent")
+
+    def __init__(self, limit: int = MAX_WORK) -> None:
+        self._limit = limit
+        self.spent = 0
+
+    def spend(self, work: int) -> None:
+        """Take so much of it; raises TooMuchError, and takes nothing, when there is less."""
+        if self.spent + work > self._limit:
+            raise TooMuchError
+        self.spent += work
 
 
 class _Meter:
@@ -44,120 +65,85 @@ class _Meter:
 
     def __init__(self, bindings: Mapping[str, Json]) -> None:
         self.bindings = bindings
-        self.known: dict[tuple[str, ...], Size] = {}
+        self.known: dict[Path, Size] = {}
         self.bound: dict[str, Size] = {}
         self.repeats = 1
         self.work = 0
 
     def spend(self, work: int) -> None:
-        self.work += work * self.repeats
+        self.spend_once(work * self.repeats)
+
+    def spend_once(self, work: int) -> None:
+        self.work += work
         if self.work > MAX_WORK:
             raise TooMuchError
 
 
 _Estimate: TypeAlias = Callable[[_Meter], Size]
-_ONE: Final = Size(1, 1, 1)
 
 
 class Effort:
-    """The estimate of one expression. Calling it raises TooMuchError when it costs too much."""
+    """The estimate of one expression."""
 
     __slots__ = ("_estimate",)
 
     def __init__(self, root: Any) -> None:
-        self._estimate = _estimate_of(root, frozenset())
+        self._estimate = _estimate_of(root, {})
 
-    def __call__(self, bindings: Mapping[str, Json]) -> None:
-        """Raise TooMuchError if the expression may hold or copy too much on these bindings."""
-        self._estimate(_Meter(bindings))
-
-
-def effort_of(root: Any) -> Effort | None:
-    """Return how to estimate an expression, None if it cannot cost much."""
-    joins = 0
-    for node in descend(root):
-        kind = kind_of(node)
-        if kind == "comprehension_expr":
-            return Effort(root)
-        if kind == "call_expr":
-            if node.call_expr.function in _MULTIPLYING:
-                return Effort(root)
-            joins += node.call_expr.function in _ADDING
-    return Effort(root) if joins > _FREE_JOINS else None
+    def __call__(self, bindings: Mapping[str, Json]) -> int:
+        """Return the work on these bindings; raises TooMuchError past MAX_WORK or MAX_HELD."""
+        meter = _Meter(bindings)
+        result = self._estimate(meter)
+        meter.spend(CALL + min(handing(result), MAX_WORK // 4))  # Reading it stops at 256 KiB.
+        return meter.work
 
 
-_MULTIPLYING: Final = frozenset({"join", "replace"})
-_ADDING: Final = frozenset({"_+_", "format", "merge"})
-
-
-def size_of(value: Json) -> Size:
-    """Return the exact size of a value."""
-    if isinstance(value, str):
-        return Size(len(value) + 1, len(value))
-    if isinstance(value, list):
-        sizes = [size_of(item).held for item in value]
-        return Size(sum(sizes) + 1, len(value), max(sizes, default=1))
-    if isinstance(value, dict):
-        sizes = [len(key) + size_of(item).held for key, item in value.items()]
-        return Size(sum(sizes) + 1, len(value), max(sizes, default=1))
-    if isinstance(value, int):
-        return Size(1, 1, 1, max(int(value), 0))
-    return _ONE
-
-
-def _estimate_of(node: Any, bound: frozenset[str]) -> _Estimate:
+def _estimate_of(node: Any, bound: Bound) -> _Estimate:
+    path = path_of(node, bound)
+    if path is not None:
+        return _read(path, [_estimate_of(one, bound) for one in indices_of(node)])
+    inner = [_estimate_of(child, bound) for child in children_of(node)]
     match kind_of(node):
         case "const_expr":
-            held = len(node.const_expr.string_value) + 9
-            constant = Size(held, held)
-            if node.const_expr.HasField("int64_value"):
-                constant = Size(1, 1, 1, max(int(node.const_expr.int64_value), 0))
-            return lambda meter: constant
+            return _constant(node.const_expr)
         case "comprehension_expr":
             return _loop(node.comprehension_expr, bound)
         case "list_expr" | "struct_expr":
-            return _literal([_estimate_of(child, bound) for child in children_of(node)])
-        case "call_expr" if node.call_expr.function != "_[_]":
-            inner = [_estimate_of(child, bound) for child in children_of(node)]
-            return _call(str(node.call_expr.function), inner)
-    path = _names_of(node)
-    if path is not None:
-        return _bound(path) if path[0] in bound else _path(path)
-    inner = [_estimate_of(child, bound) for child in children_of(node)]
-    return _part(inner)
-
-
-def _names_of(node: Any) -> tuple[str, ...] | None:
-    """Return the names of a path; what is behind an item `[…]` is left out."""
-    match kind_of(node):
+            return _literal(inner)
+        case "call_expr" if node.call_expr.function in PATTERN_ARGUMENT:
+            return _match(node, bound, inner)
+        case "call_expr" if node.call_expr.function not in INDEXING:
+            return _call(KNOWN.get(str(node.call_expr.function), OTHER), inner)
         case "ident_expr":
-            return (str(node.ident_expr.name).lstrip("."),)
-        case "select_expr":
-            above = _names_of(node.select_expr.operand)
-            return None if above is None else (*above, str(node.select_expr.field))
+            name = str(node.ident_expr.name)
+            return lambda meter: meter.bound.get(name, ONE)
         case _:
-            return None
+            return _part(inner)
 
 
-def _path(path: tuple[str, ...]) -> _Estimate:
+def _read(path: Path, indices: list[_Estimate]) -> _Estimate:
+    root = root_of(path)
+
     def estimate(meter: _Meter) -> Size:
-        size = meter.known.get(path)
-        if size is None:
-            found: Any = meter.bindings
-            for name in path:
-                found = found.get(name) if isinstance(found, Mapping) else None
-            size = meter.known[path] = size_of(found)
-        return size
+        for index in indices:
+            index(meter)
+        meter.spend(CALL)
+        if path not in meter.known:
+            if root not in meter.known:
+                meter.known[root] = size_of(value_at(meter.bindings, root))
+                # The library converts what it is given.
+                meter.spend_once(handing(meter.known[root]))
+            meter.known[path] = size_at(meter.bindings, path, meter.known[root])
+        return meter.known[path]
 
     return estimate
 
 
-def _bound(path: tuple[str, ...]) -> _Estimate:
-    def estimate(meter: _Meter) -> Size:
-        whole = meter.bound[path[0]]
-        return whole if len(path) == 1 else Size(whole.held, whole.held, whole.held)
-
-    return estimate
+def _constant(constant: Any) -> _Estimate:
+    size = text_size(len(constant.string_value))
+    if constant.HasField("int64_value"):
+        size = Size(1, number=max(int(constant.int64_value), 0))
+    return lambda meter: size
 
 
 def _part(inner: list[_Estimate]) -> _Estimate:
@@ -165,148 +151,133 @@ def _part(inner: list[_Estimate]) -> _Estimate:
 
     def estimate(meter: _Meter) -> Size:
         sizes = [one(meter) for one in inner]
-        held = sizes[0].item if sizes else 1
-        return Size(held, held, held)
+        meter.spend(CALL)
+        return unknown(sizes[0].item, sizes[0].item_nodes)
 
     return estimate
 
 
 def _literal(inner: list[_Estimate]) -> _Estimate:
     def estimate(meter: _Meter) -> Size:
-        sizes = [one(meter).held for one in inner]
-        return _checked(meter, Size(sum(sizes) + 1, len(sizes), max(sizes, default=1)))
+        sizes = [one(meter) for one in inner]
+        whole = Size(
+            sum(size.held for size in sizes) + 1,
+            len(sizes),
+            max((size.held for size in sizes), default=1),
+            nodes=sum(size.nodes for size in sizes) + 1,
+            item_nodes=max((size.nodes for size in sizes), default=1),
+            item_top=max((size.top for size in sizes), default=1),
+        )
+        return _checked(meter, whole, copying(whole))
 
     return estimate
 
 
-def _checked(meter: _Meter, size: Size) -> Size:
+def _checked(meter: _Meter, size: Size, work: int) -> Size:
     if size.held > MAX_HELD:
         raise TooMuchError
-    meter.spend(min(size.held, size.top * 2) + 1)
+    meter.spend(CALL + work)
     return size
 
 
-def _call(function: str, inner: list[_Estimate]) -> _Estimate:
-    if function in _COMPARISONS:
-        return _comparison(inner)
-    combine = _COMBINED.get(function, _all_together)
+def _call(cost: Cost, inner: list[_Estimate]) -> _Estimate:
+    makes, takes = cost
 
     def estimate(meter: _Meter) -> Size:
-        return _checked(meter, combine([one(meter) for one in inner]))
+        sizes = [one(meter) for one in inner]
+        result = makes(sizes)
+        return _checked(meter, result, takes(sizes, result))
 
     return estimate
 
 
-_COMPARISONS: Final = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"})
+def _match(node: Any, bound: Bound, inner: list[_Estimate]) -> _Estimate:
+    """A call with a pattern, whose length decides what a character of the text costs."""
+    call = _call(KNOWN[str(node.call_expr.function)], inner)
+    finds_all = node.call_expr.function == "findAll"
+    _, pattern, *_ = children_of(node)
+    written, path = text_of(pattern), path_of(pattern, bound)
 
-
-def _comparison(inner: list[_Estimate]) -> _Estimate:
     def estimate(meter: _Meter) -> Size:
-        meter.spend(min((one(meter).held for one in inner), default=1))
-        return _ONE
+        text, length, *limits = (one(meter) for one in inner)
+        known = written
+        if known is None and path is not None and path == root_of(path):
+            found = value_at(meter.bindings, path)
+            known = found if isinstance(found, str) else None
+        program = _program_of(known, length)
+        if written is None:
+            meter.spend(program * _COMPILING)
+        limit = None
+        if finds_all:
+            limit = limits[0].number if limits else MAX_STEPS
+        meter.spend(matching(text, program, limit, is_open=known is None or _is_open(known)))
+        return call(meter)
 
     return estimate
 
 
-def _all_together(sizes: list[Size]) -> Size:
-    """What a function makes of its arguments unless more is known: no more than they hold."""
-    held = sum(size.held for size in sizes) + 32
-    return Size(held, held, max((size.held for size in sizes), default=1))
+def _program_of(pattern: str | None, length: Size) -> int:
+    """Return the instructions of a pattern; each character of an unknown one may be repeated."""
+    if pattern is None:
+        return min(length.held * 1000, _LONGEST_PATTERN)
+    compiled = compiled_pattern(pattern)
+    return 1 if compiled is None else int(compiled.programsize)
 
 
-def _plus(sizes: list[Size]) -> Size:
-    left, right = sizes
-    return Size(
-        left.held + right.held,
-        left.top + right.top,
-        max(left.item, right.item),
-        left.number + right.number,
+def _is_open(pattern: str) -> bool:
+    return any(sign in pattern for sign in ("*", "+", ",}"))
+
+
+def _loop(loop: Any, bound: Bound) -> _Estimate:
+    # `cel.bind` is a loop over nothing, whose variable is what it starts with.
+    if kind_of(loop.iter_range) == "list_expr" and not loop.iter_range.list_expr.elements:
+        return _binding(loop, bound)
+    accu_var, iter_var, inside = str(loop.accu_var), str(loop.iter_var), within(loop, bound)
+    over, first = _estimate_of(loop.iter_range, bound), _estimate_of(loop.accu_init, bound)
+    condition = _estimate_of(loop.loop_condition, inside)
+    step, result = _estimate_of(loop.loop_step, inside), _estimate_of(loop.result, inside)
+    is_list = kind_of(loop.accu_init) == "list_expr"
+
+    def estimate(meter: _Meter) -> Size:
+        items, start, outer = over(meter), first(meter), meter.bound
+        steps = max(min(items.top, MAX_STEPS // meter.repeats), 1)
+        meter.bound = {**outer, accu_var: Size(0, 0, 0, nodes=0)}
+        meter.bound[iter_var] = unknown(items.item, items.item_nodes)
+        meter.repeats *= steps
+        meter.spend(_STEP)
+        condition(meter)
+        once = step(meter)
+        meter.repeats //= steps
+        total = _accumulated(start, once, steps) if is_list else larger([start, once])
+        # A list is copied at every step.
+        work = steps * total.top * ITEM // 2 if is_list else copying(total)
+        meter.bound[accu_var] = _checked(meter, total, work)
+        found = result(meter)
+        meter.bound = outer
+        return found
+
+    return estimate
+
+
+def _accumulated(start: Size, once: Size, steps: int) -> Size:
+    """Return the size of a list to which so many steps have added."""
+    return once._replace(
+        held=start.held + steps * once.held,
+        top=start.top + steps * once.top,
+        nodes=start.nodes + steps * once.nodes,
     )
 
 
-def _larger(sizes: list[Size]) -> Size:
-    return Size(*(max(column) for column in zip(*sizes, strict=True)))
-
-
-def _joined(sizes: list[Size]) -> Size:
-    between = sizes[1].held if len(sizes) > 1 else 0
-    held = sizes[0].held + sizes[0].top * between
-    return Size(held, held)
-
-
-def _replaced(sizes: list[Size]) -> Size:
-    held = sizes[0].held * (sizes[2].held + 1) if len(sizes) > 2 else sizes[0].held
-    return Size(held, held)
-
-
-def _ranged(sizes: list[Size]) -> Size:
-    count = min(sizes[-1].number, MAX_STEPS)
-    return Size(count + 1, count)
-
-
-def _counted(sizes: list[Size]) -> Size:
-    return Size(1, 1, 1, sizes[0].top)
-
-
-def _same(sizes: list[Size]) -> Size:
-    return sizes[0]
-
-
-def _rearranged(sizes: list[Size]) -> Size:
-    return Size(sizes[0].held + 1, max(sizes[0].top, sizes[0].held), sizes[0].item)
-
-
-_COMBINED: Final[dict[str, Callable[[list[Size]], Size]]] = {
-    "_+_": _plus,
-    "_-_": lambda sizes: Size(1, 1, 1, sizes[0].number),
-    "_*_": lambda sizes: Size(1, 1, 1, sizes[0].number * sizes[-1].number),
-    "_?_:_": lambda sizes: _larger(sizes[1:]),
-    "join": _joined,
-    "replace": _replaced,
-    "range": _ranged,
-    "size": _counted,
-    "dyn": _same,
-    "sort": _same,
-    "distinct": _same,
-    "int": _same,
-    "flatten": _rearranged,
-    **{name: lambda sizes: _ONE for name in ("_&&_", "_||_", "!_", "@not_strictly_false")},
-}
-
-
-def _loop(loop: Any, bound: frozenset[str]) -> _Estimate:
-    within = bound | {str(loop.iter_var), str(loop.iter_var2), str(loop.accu_var)}
-    over = _estimate_of(loop.iter_range, bound)
+def _binding(loop: Any, bound: Bound) -> _Estimate:
+    name = str(loop.accu_var)
     first = _estimate_of(loop.accu_init, bound)
-    step = _estimate_of(loop.loop_step, within)
-    result = _estimate_of(loop.result, within)
-    # `cel.bind` is a loop over nothing, whose variable is what it starts with.
-    binds = kind_of(loop.iter_range) == "list_expr" and not loop.iter_range.list_expr.elements
-    iter_var, accu_var = str(loop.iter_var), str(loop.accu_var)
+    result = _estimate_of(loop.result, {**bound, name: path_of(loop.accu_init, bound)})
 
     def estimate(meter: _Meter) -> Size:
-        start = first(meter)
-        outer = {name: meter.bound.get(name) for name in (iter_var, accu_var)}
-        if binds:
-            meter.bound[accu_var] = start
-        else:
-            items = over(meter)
-            steps = min(items.top, max(MAX_STEPS // meter.repeats, 1))
-            meter.bound[iter_var] = Size(items.item, items.item, items.item)
-            meter.bound[accu_var] = Size(0, 0, 0)
-            meter.repeats *= max(steps, 1)
-            once = step(meter)
-            meter.repeats //= max(steps, 1)
-            total = Size(start.held + steps * once.held, start.top + steps * once.top, once.item)
-            if kind_of(loop.accu_init) == "list_expr":
-                meter.spend(steps * total.top // 2)  # It is copied at every step.
-            meter.bound[accu_var] = _checked(meter, total)
+        outer = meter.bound
+        meter.bound = {**outer, name: first(meter)}
         found = result(meter)
-        for name, size in outer.items():
-            if size is None:
-                meter.bound.pop(name, None)
-            else:
-                meter.bound[name] = size
+        meter.bound = outer
         return found
 
     return estimate

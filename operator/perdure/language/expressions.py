@@ -20,9 +20,9 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
 from perdure.engine.faults import Fault
-from perdure.engine.values import Json
+from perdure.engine.values import Json, JsonObject
 from perdure.errors import InvalidDefinitionError, PerdureError
-from perdure.language.effort import TooMuchError, effort_of
+from perdure.language.effort import Allowance, Effort, TooMuchError
 from perdure.language.explain import Explainer, ExpressionFault, run_time_text
 from perdure.language.functions import (
     OVERLOADS,
@@ -108,7 +108,7 @@ class Expression:
         self._path = _path_of(tree.root)
         self._records = records
         self._result = result
-        self._effort = None if self._path else effort_of(tree.root)
+        self._effort = Effort(tree.root)
         _wrap_times(tree)
         self._program = _run_environment().deserialize(tree.serialized())
 
@@ -120,30 +120,34 @@ class Expression:
         """
         return self._references
 
-    def evaluate(self, bindings: Mapping[str, Json]) -> Json:
+    def reads(self, bindings: Mapping[str, Json]) -> JsonObject:
+        """Return what of the bindings is read, and nothing else: equal reads give equal values."""
+        return {name: _part_of(bindings[name], n) for name, n in self._needs if name in bindings}
+
+    def evaluate(self, bindings: Mapping[str, Json], allowance: Allowance | None = None) -> Json:
         """Return the value for these bindings: times as RFC 3339, durations as `5400s`.
 
         An integral float comes back as an integer, as it would from the API server. The result
-        may share parts with the bindings. Raises EvaluationError.
+        may share parts with the bindings. The work for it is taken from the `allowance`, by
+        default from one of its own. Raises EvaluationError, also where that is not enough.
         """
         if self._path is not None:
             value = _follow(self._path, bindings)
             if _size(value) > MAX_PLAIN_RESULT:
                 raise EvaluationError("the result is larger than 1 MiB")
         else:
-            value = self._run(bindings)
+            value = self._run(bindings, Allowance() if allowance is None else allowance)
         if self._result is Simple.BOOL and not isinstance(value, bool):
             raise EvaluationError(f"the condition gives {_json_kind(value)}, not a boolean")
         return value
 
-    def _run(self, bindings: Mapping[str, Json]) -> Json:
+    def _run(self, bindings: Mapping[str, Json], allowance: Allowance) -> Json:
         # The library converts all that it is given, each time: it is given what is read.
-        data = {name: _part_of(bindings[name], n) for name, n in self._needs if name in bindings}
-        if self._effort is not None:
-            try:
-                self._effort(data)
-            except TooMuchError:
-                raise EvaluationError(_TOO_MUCH) from None
+        data = self.reads(bindings)
+        try:
+            allowance.spend(self._effort(data))
+        except TooMuchError:
+            raise EvaluationError(_TOO_MUCH) from None
         try:
             found = self._program.eval(data=data)
         except RuntimeError as error:
@@ -426,11 +430,10 @@ def _pattern_faults(tree: CheckedTree, explain: Explainer) -> Iterator[Expressio
 
 def _report_of(tree: CheckedTree, call: Any) -> str | None:
     """Evaluate a literal call; return what the library reports when that fails."""
-    if (effort := effort_of(call)) is not None:
-        try:
-            effort({})
-        except TooMuchError:
-            return str(FunctionFault(_TOO_MUCH))
+    try:
+        Effort(call)({})
+    except TooMuchError:
+        return str(FunctionFault(_TOO_MUCH))
     try:
         found = _run_environment().deserialize(tree.serialized(call)).eval(data={})
         return str(found.value()) if found.type() == cel.Type.ERROR else None

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from perdure.engine.faults import Fault
 from perdure.engine.values import Json
 from perdure.errors import InvalidDefinitionError
+from perdure.language.effort import Allowance
 from perdure.language.expressions import (
     EvaluationError,
     Expression,
@@ -92,14 +93,16 @@ class Template:
         """Return the paths that the expressions read; see `Expression.references`."""
         return self._references
 
-    def render(self, bindings: Mapping[str, Json]) -> Json:
+    def render(self, bindings: Mapping[str, Json], allowance: Allowance | None = None) -> Json:
         """Return the JSON with all expressions replaced. Raises EvaluationError with the place.
 
-        The result may share parts with the bindings and between calls.
+        All expressions share the `allowance`, by default one of their own. The result may share
+        parts with the bindings and between calls.
         """
+        values = _Values(bindings, Allowance() if allowance is None else allowance)
         if self._encoding is Encoding.NONE:
-            return _rendered(self._node, bindings)
-        return _encoded(self._node, bindings, self._encoding)
+            return _rendered(self._node, values)
+        return _encoded(self._node, values, self._encoding)
 
     def for_path(self) -> Template:
         """Return the template that inserts values into a path and query.
@@ -238,29 +241,36 @@ def _expressions(node: _Node) -> Iterator[Expression]:
             return
 
 
-def _rendered(node: _Node, bindings: Mapping[str, Json]) -> Json:
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What expressions of one template are evaluated on, and what they may do together."""
+
+    bindings: Mapping[str, Json]
+    allowance: Allowance
+
+    def of(self, expression: Expression, path: str) -> Json:
+        """Return the value of the expression at `path`."""
+        try:
+            return expression.evaluate(self.bindings, self.allowance)
+        except EvaluationError as error:
+            raise EvaluationError(f"{path}: {error}") from None
+
+
+def _rendered(node: _Node, values: _Values) -> Json:
     match node:
         case _Literal(value):
             return value
         case _Joined(path, parts, single):
             if single is not None:
-                return _value(single, bindings, path)
+                return values.of(single, path)
             texts = [
-                part if isinstance(part, str) else text_of(_value(part, bindings, path))
-                for part in parts
+                part if isinstance(part, str) else text_of(values.of(part, path)) for part in parts
             ]
             return _within_bounds("".join(texts), path)
         case _Items(items):
-            return [_rendered(item, bindings) for item in items]
+            return [_rendered(item, values) for item in items]
         case _Entries(entries):
-            return {key: _rendered(item, bindings) for key, item in entries}
-
-
-def _value(expression: Expression, bindings: Mapping[str, Json], path: str) -> Json:
-    try:
-        return expression.evaluate(bindings)
-    except EvaluationError as error:
-        raise EvaluationError(f"{path}: {error}") from None
+            return {key: _rendered(item, values) for key, item in entries}
 
 
 def text_of(value: Json) -> str:
@@ -279,7 +289,7 @@ def _within_bounds(text: str, path: str) -> str:
 _BEHIND_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*[/?#]")
 
 
-def _encoded(node: _Node, bindings: Mapping[str, Json], encoding: Encoding) -> str:
+def _encoded(node: _Node, values: _Values, encoding: Encoding) -> str:
     if isinstance(node, _Literal):
         return text_of(node.value)
     if not isinstance(node, _Joined):
@@ -287,7 +297,7 @@ def _encoded(node: _Node, bindings: Mapping[str, Json], encoding: Encoding) -> s
     path = node.path
     url = encoding is Encoding.URL
     if url and node.single is not None:
-        value = _value(node.single, bindings, path)
+        value = values.of(node.single, path)
         if not isinstance(value, str):
             raise EvaluationError(f"{path}: a URL is text")
         return value
@@ -296,7 +306,7 @@ def _encoded(node: _Node, bindings: Mapping[str, Json], encoding: Encoding) -> s
         if isinstance(part, str):
             done += part.strip() if node.single is not None else part
             continue
-        value = _value(part, bindings, path)
+        value = values.of(part, path)
         if url and not _BEHIND_HOST.match(done):
             done += text_of(value)
             continue
