@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import cast
 
 from perdure.engine.values import Json, JsonObject
 
@@ -98,8 +97,3 @@ def is_same(one: Json, other: Json) -> bool:
 
 def _printed(value: Json) -> str:
     return json.dumps(as_written(value), sort_keys=True)
-
-
-def object_of(parsed: object) -> JsonObject:
-    """Return what a JSON parser gave as an object, empty where it is none."""
-    return cast("JsonObject", parsed) if isinstance(parsed, dict) else {}

@@ -1,6 +1,7 @@
 """One whole stored history: read from an instance and its WorkflowHistory objects, and judged.
 
-This is the reader for what stands in a cluster now; `progress.py` follows a history write by write.
+This is for whoever wants to read the events themselves; `progress.py` follows a history write by
+write.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from perdure.verification.bodies import (
     as_written,
     items,
     number,
-    object_of,
     part,
     text,
     time_of,
@@ -39,10 +39,6 @@ class Dump:
         return text(part(self.instance, "metadata").get("name"))
 
     @property
-    def namespace(self) -> str:
-        return text(part(self.instance, "metadata").get("namespace"))
-
-    @property
     def uid(self) -> str:
         return text(part(self.instance, "metadata").get("uid"))
 
@@ -57,14 +53,6 @@ class History:
 
     events: list[JsonObject]
     payloads: Mapping[str, Json]
-
-    def of(self, *types: str) -> Iterator[JsonObject]:
-        """Yield the events of these types."""
-        return (event for event in self.events if event["type"] in types)
-
-    def by_id(self) -> dict[int, JsonObject]:
-        """Return the events by their ids."""
-        return {number(event["id"]): event for event in self.events}
 
 
 class HistoryFaultError(AssertionError):
@@ -193,15 +181,3 @@ def payload_of(spec: JsonObject) -> Payload | None:
         return Payload(json.loads(data), len(data))
     except (binascii.Error, ValueError):
         return None
-
-
-def write_dumps(dumps: Sequence[Dump]) -> str:
-    """Return the dumps as text, one JSON object per line."""
-    lines = (json.dumps({"instance": d.instance, "objects": d.objects}) for d in dumps)
-    return "".join(f"{line}\n" for line in lines)
-
-
-def read_dumps(lines: str) -> list[Dump]:
-    """Return what `write_dumps` wrote."""
-    parsed = (object_of(json.loads(line)) for line in lines.splitlines())
-    return [Dump(part(one, "instance"), items(one.get("objects"))) for one in parsed]
