@@ -1,0 +1,227 @@
+"""Bugs of the commit: what it tests, what its outcome means, and what waits for it."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.mutant import Change, Mutant
+
+TURN, STORE, PLAN = "runtime/turn.py", "kubernetes/store.py", "kubernetes/plan.py"
+
+MUTANTS = (
+    Mutant(
+        name="effect-before-commit",
+        section="The turn",
+        rule="nothing leaves the process before the event that intends it is committed",
+        changes=(
+            Change(
+                TURN,
+                "        (outcome,) = await self._store.commit([decision.turn])\n"
+                "        self._meter",
+                "        self._calls.reconcile(base.key, decision.turn.state)\n"
+                "        (outcome,) = await self._store.commit([decision.turn])\n"
+                "        self._meter",
+            ),
+        ),
+    ),
+    Mutant(
+        name="blind-repeat-after-an-unknown-outcome",
+        section="Commit",
+        rule="an unknown outcome is resolved by reading, never by repeating",
+        changes=(
+            Change(
+                STORE,
+                "        except UnknownOutcomeError as error:\n"
+                "            return await self._after_unknown(turn, error)\n",
+                "        except UnknownOutcomeError:\n"
+                '            again = [o for o in planned.operations if o["op"] != "test"]\n'
+                "            return await self._patch(turn, replace(planned, operations=again))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="unknown-outcome-taken-for-success",
+        section="Commit",
+        rule="after a lost answer a commit counts only if its id is in the history",
+        changes=(
+            Change(
+                STORE,
+                "        if commit_id != turn.commit_id:\n            return Conflict()\n",
+                "        if commit_id is None:\n            return Committed(snapshot)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="lost-commit-left-alone",
+        section="Commit",
+        rule="after a commit whose fate could not be read the instance gets another turn",
+        changes=(
+            Change(
+                TURN,
+                "                return Rest(again=True, retry_in=1.0)\n",
+                "                return Rest()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="instances-told-apart-by-name-alone",
+        section="Commit",
+        rule="a deletion and a creation under one name make two instances, told apart by uid",
+        changes=(
+            Change(
+                PLAN,
+                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n',
+                "    values: list[tuple[str, Json]] = []\n",
+            ),
+            Change(
+                "kubernetes/reading.py",
+                "        if body is not None and key_of(body).uid == key.uid:\n",
+                "        if body is not None:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="uid-not-tested",
+        section="Commit",
+        rule="every commit tests the uid: the object may be another one of the same name",
+        changes=(
+            Change(
+                PLAN,
+                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n'
+                "    if turn.base.rev is None:\n"
+                '        values.append(("/metadata/resourceVersion", str(turn.base.version)))\n',
+                "    values: list[tuple[str, Json]] = []\n"
+                "    if turn.base.rev is None:\n"
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="rev-not-tested",
+        section="Commit",
+        rule="every commit tests the counter of commits that its decision was based on",
+        changes=(
+            Change(
+                PLAN,
+                '        values.append(("/status/rev", turn.base.rev))\n',
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="rev-not-raised",
+        section="Commit",
+        rule="every commit raises the counter of commits",
+        changes=(
+            Change(
+                "kubernetes/status.py",
+                '"rev": (rev or 0) + 1, "commitId"',
+                '"rev": max(rev or 0, 1), "commitId"',
+            ),
+        ),
+    ),
+    Mutant(
+        name="first-commit-tests-no-version",
+        section="Commit",
+        rule="the first commit of an instance tests its resourceVersion",
+        changes=(
+            Change(
+                PLAN,
+                '        values.append(("/metadata/resourceVersion", str(turn.base.version)))\n',
+                "        pass\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="end-tests-no-generation",
+        section="Commit",
+        rule="a commit that ends the instance tests the generation of its spec",
+        changes=(
+            Change(
+                PLAN,
+                "    if is_ending(turn):\n        values.append",
+                "    if False:\n        values.append",
+            ),
+        ),
+    ),
+    Mutant(
+        name="conflict-taken-for-a-rejection",
+        section="Commit",
+        rule="a 422 is a rejection only if all values that the patch tested still hold",
+        changes=(
+            Change(
+                STORE,
+                "        if not has_moved(turn, body):\n            return Rejected(str(error))\n",
+                "        if body is not None:\n            return Rejected(str(error))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="rejection-taken-for-a-conflict",
+        section="Commit",
+        rule="a commit that is rejected for what it says is not decided anew at once, but shown",
+        changes=(
+            Change(
+                STORE,
+                "        if not has_moved(turn, body):\n            return Rejected(str(error))\n",
+                "        if not has_moved(turn, body):\n            return Conflict()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="commit-carries-no-id",
+        section="Commit",
+        rule="the first event of every commit carries its random id",
+        changes=(
+            Change(
+                PLAN,
+                "        if event is turn.events[0]:\n"
+                '            stored["commitId"] = turn.commit_id\n',
+                "        if event is turn.events[0] and event.id == 1:\n"
+                '            stored["commitId"] = turn.commit_id\n',
+            ),
+            Change(
+                TURN,
+                "            events[0] = _stamped(events[0], commit_id)\n",
+                "            events[0] = events[0]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="decision-kept-after-a-conflict",
+        section="Commit",
+        rule="after a conflict the instance is read anew: the copy that lost is of no use",
+        changes=(
+            Change(
+                TURN,
+                "                fresh = await self._store.load(base.key, fresh=True)\n"
+                "                return Rest(is_gone=True) if fresh is None else fresh\n",
+                "                return base\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="throttled-commit-forgotten",
+        section="Commit",
+        rule="a commit that the API server put off is tried again after the time it names",
+        changes=(
+            Change(
+                TURN,
+                "                return Rest(snapshot=base, retry_in=seconds)\n",
+                "                return Rest(snapshot=base)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="deletion-not-noticed",
+        section="Commit",
+        rule="of an instance that is being deleted nothing is scheduled, created or sent",
+        changes=(
+            Change(
+                TURN,
+                "            if base.is_deleting or base.state.ended is not None:\n"
+                "                return await self._over(base)\n",
+                "            if base.state.ended is not None:\n"
+                "                return await self._over(base)\n",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from tests.simulation.planted.catalogue import MUTANTS
+from tests.simulation.planted.copies import ROOT, apply, changed_files, copied, imported_from
+from tests.simulation.planted.mutant import Change, Mutant, StaleMutantError
+
+WITHOUT_RULES = frozenset({"Layers"})
+"""Sections of docs/architecture.md about how the code is cut, which the import contracts hold."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_still_applies_and_compiles(mutant: Mutant) -> None:
+    for path, text in changed_files(mutant).items():
+        compile(text, str(path), "exec")
+
+
+def test_every_section_of_the_architecture_has_planted_bugs_of_its_own() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    sections = set(re.findall(r"^## (.+)$", text, re.MULTILINE))
+
+    assert {mutant.section for mutant in MUTANTS} == sections - WITHOUT_RULES
+
+
+def test_no_two_mutants_share_a_name() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_a_mutant_whose_place_is_gone_is_named() -> None:
+    stale = replace(MUTANTS[0], changes=(Change("runtime/turn.py", "no such line", ""),))
+
+    with pytest.raises(StaleMutantError, match=MUTANTS[0].name):
+        changed_files(stale)
+
+
+def test_a_process_takes_the_product_from_the_copy_with_the_bug() -> None:
+    with copied() as pristine, apply(MUTANTS[0], pristine) as directory:
+        assert imported_from(directory) == directory
+        change = MUTANTS[0].changes[0]
+        assert change.new in (directory / "perdure" / change.file).read_text()
