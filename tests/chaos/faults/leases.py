@@ -1,0 +1,66 @@
+"""Administrators at the Leases: one is deleted, or given to somebody else."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+
+import aiohttp
+from tests.chaos.faults.kinds import Kind, lasting
+from tests.chaos.field import Field
+from tests.chaos.plan import Strike
+from tests.cluster.api import Api, Object
+from tests.cluster.errors import ApiError
+from tests.cluster.identities import OPERATOR_NAMESPACE
+
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR_NAMESPACE}/leases"
+STRANGER = "administrator_0000000000000000"
+NOTICED_SECONDS = 20.0  # an operator looks every 2 s; it may be cut off or paused as well
+
+
+async def delete(field: Field, strike: Strike) -> None:
+    """The Lease is deleted, again and again during the strike."""
+    station = field.victim(strike)
+    ends = time.monotonic() + strike.seconds
+    async with field.cluster.api() as api:
+        while True:
+            await tried(api.delete(f"{LEASES}/perdure-{station.identity}"))
+            if time.monotonic() > ends:
+                return
+            await asyncio.sleep(1)
+
+
+async def steal(field: Field, strike: Strike) -> None:
+    """The Lease names a stranger: the operator has to end, and is started again."""
+    station = field.victim(strike)
+    async with field.cluster.api() as api:
+        station.pardons += 1
+        pid = station.process.pid if station.process.is_running else None
+        if not await given_away(api, f"{LEASES}/perdure-{station.identity}"):
+            station.pardons -= 1
+            return
+        ends = time.monotonic() + NOTICED_SECONDS
+        while station.pardons and time.monotonic() < ends:
+            if station.process.is_running and station.process.pid != pid:
+                break  # another fault has ended it first
+            await asyncio.sleep(0.5)
+        station.pardons = 0
+
+
+async def given_away(api: Api, path: str) -> bool:
+    patch = {"spec": {"holderIdentity": STRANGER}}
+    return await tried(api.patch(path, patch))
+
+
+async def tried(call: Coroutine[None, None, Object]) -> bool:
+    """Return whether a call succeeded; the API server may be away, or the Lease."""
+    try:
+        await call
+    except (ApiError, aiohttp.ClientError, OSError, TimeoutError):
+        return False
+    return True
+
+
+KINDS = {
+    "lease-deleted": Kind(code="F19", span=lasting(0, 20), act=delete),
+    "lease-stolen": Kind(code="F19", span=lasting(0, 1), act=steal),
+}
