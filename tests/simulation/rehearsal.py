@@ -8,9 +8,10 @@ lets time pass and suspends: what does not depend on timing has to end alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.memory import Arrival, Services
@@ -27,6 +28,11 @@ from perdure.testing.stories import Story, started
 
 MAX_TURNS = 2000
 AGENT = "rehearsal"
+Watch: TypeAlias = Callable[[ActivityWork, Arrival], None]
+
+
+def unwatched(work: ActivityWork, arrival: Arrival) -> None:
+    """Let a call pass."""
 
 
 def rehearse(
@@ -36,12 +42,14 @@ def rehearse(
     events: Iterable[tuple[str, Json]] = (),
     *,
     whim: Draw | None = None,
+    watch: Watch = unwatched,
 ) -> Story:
     """Return the story of an instance when nothing moves any more without the outside.
 
-    Raises InvalidDefinitionError, and AssertionError where it goes on for ever.
+    `watch` is told of every call, polls apart, with the request that a service sees. Raises
+    InvalidDefinitionError, and AssertionError where it goes on for ever.
     """
-    rehearsal = _Rehearsal(started(spec, given), Services(script), list(events))
+    rehearsal = _Rehearsal(started(spec, given), Services(script), list(events), watch)
     for _ in range(MAX_TURNS):
         if not (rehearsal.go_on() if whim is None else rehearsal.act_on(whim)):
             return rehearsal.story
@@ -51,8 +59,11 @@ def rehearse(
 class _Rehearsal:
     """An instance, and what can happen to it next."""
 
-    def __init__(self, story: Story, services: Services, events: list[tuple[str, Json]]) -> None:
+    def __init__(
+        self, story: Story, services: Services, events: list[tuple[str, Json]], watch: Watch
+    ) -> None:
         self.story = story
+        self._watch = watch
         self._services = services
         self._events = events
 
@@ -94,14 +105,14 @@ class _Rehearsal:
         self.story.event(name, data)
 
     def _settle(self, work: ActivityWork) -> None:
-        self.story.facts_answers(_answer(self.story, work, self._services))
+        self.story.facts_answers(_answer(self.story, work, self._services, self._watch))
 
     def _break(self, work: ActivityWork) -> None:
         failure = no_answer(f"{work.path}: broken", is_unknown=True).failure
         self.story.facts_answers(Answer(scheduled_id=work.scheduled_id, failure=failure))
 
 
-def _answer(story: Story, work: ActivityWork, services: Services) -> Answer:
+def _answer(story: Story, work: ActivityWork, services: Services, watch: Watch) -> Answer:
     """Return what a call, or one poll of it, comes to, as the executor reports it."""
     try:
         call = parse_call(work)
@@ -109,6 +120,7 @@ def _answer(story: Story, work: ActivityWork, services: Services) -> Answer:
             return _polled(story, work, call, services)
         headers = start_headers(work, call, AGENT)
         arrival = _arrival(story, call, call.with_query(call.path), headers)
+        watch(work, arrival)
         answer = _exchange(story, work, arrival, services)
     except CallFailedError as error:
         return Answer(scheduled_id=work.scheduled_id, failure=error.failure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -129,6 +130,25 @@ def test_definitions_are_small_and_never_large() -> None:
     )
     assert sizes[len(sizes) // 2] <= 6
     assert sizes[-1] <= 30
+
+
+def test_flows_run_flows_at_most_three_deep() -> None:
+    depths = [depth_of(define.spec) for workload in workloads() for define in workload.definitions]
+    assert max(depths) == 3
+
+
+def depth_of(spec: JsonObject) -> int:
+    """Return how many levels of flows the main flow runs."""
+    flows = spec.get("flows")
+    by_name = {
+        str(f["name"]): f for f in (flows if isinstance(flows, list) else []) if isinstance(f, dict)
+    }
+
+    def below(flow: JsonObject) -> int:
+        called = re.findall(r"'flow': '(\w+)'", str(flow["steps"]))
+        return max((1 + below(by_name[name]) for name in called), default=0)
+
+    return below(spec)
 
 
 def test_a_workload_is_generated_in_less_than_two_milliseconds() -> None:

@@ -106,13 +106,13 @@ class Author:
             if draw.chance(0.12):
                 step["output"], shape = self._reshaped(shape)
         elif {"switch", "call", "raise"} & step.keys() and not self.is_confluent:
-            if draw.chance(0.15):
+            if draw.chance(0.3):
                 step["retry"] = {"attempts": draw.whole(2, 3), "delay": "500ms", "when": "true"}
             if draw.chance(0.08):
                 step["timeout"] = retries.timeout(draw)
         if site.is_plain and "http" in step:
             step["catch"] = [{"output": "none"}]
-        elif not site.is_plain and draw.chance(0.03 if "wait" in step else 0.15):
+        elif not site.is_plain and draw.chance(_share_caught(step)):
             step["catch"] = self._catch(site)
         return step, shape
 
@@ -138,7 +138,7 @@ class Author:
         entries: list[Json] = []
         for index in range(draw.weighted({1: 4, 2: 1})):
             entry: JsonObject = {}
-            if draw.chance(0.35):
+            if draw.chance(0.25):
                 entry["when"] = draw.pick(
                     (
                         'error.type == "HttpStatus"',
@@ -156,9 +156,9 @@ class Author:
         fields: JsonObject = {}
         if draw.chance(0.5):
             fields["output"] = {"why": "${error.type}", "code": "${error.code}"}
-        if draw.chance(0.35) and self.has_room:
+        if draw.chance(0.5) and self.has_room:
             return {**fields, "do": self._leaf(site.below(path, has_error=True), may_catch=False)}
-        if draw.chance(0.35) and self.has_room and site.depth > 0:
+        if draw.chance(0.6) and self.has_room and site.depth > 0:
             inside = replace(site, scope=site.scope.in_catch())
             return {**fields, **self.flow_body(inside, path)}
         return fields
@@ -245,6 +245,13 @@ class Author:
             short = draw.pick(("10s", "2m"))
             fields["retention"] = {"succeeded": short, "failed": short, "terminated": "1m"}
         return fields
+
+
+def _share_caught(step: JsonObject) -> float:
+    """Return how often the failure of such a step is caught: the more often, the likelier it is."""
+    if "raise" in step:
+        return 0.5
+    return 0.03 if "wait" in step else 0.22
 
 
 def _closure(over: dict[str, frozenset[str]], needs: list[str] | None) -> frozenset[str]:

@@ -56,7 +56,8 @@ def life_of(task: Task) -> list[Action]:
     if draw.chance(0.05):
         actions += _again(task, start)
     if draw.chance(0.15):
-        actions += [_tamper(task) for _ in range(draw.whole(1, 3))]
+        for _ in range(draw.whole(1, 3)):
+            actions += _tampering(task)
     return actions
 
 
@@ -260,6 +261,15 @@ def _again(task: Task, start: Start) -> list[Action]:
     gone = start.at + draw.seconds(0.5, 15)
     again = replace(_start(task, at=gone + draw.seconds(0, 3)), user=start.user)
     return [Delete(at=gone, user=start.user, **of), again]
+
+
+def _tampering(task: Task) -> list[Action]:
+    """Return an edit; who holds an instance mostly lets it go again."""
+    tamper = _tamper(task)
+    if tamper.edit is not Edit.HOLD or task.draw.chance(0.15):
+        return [tamper]
+    strip = replace(tamper, at=tamper.at + task.draw.seconds(1, 20), edit=Edit.STRIP)
+    return [tamper, strip]
 
 
 def _tamper(task: Task, edit: Edit | None = None) -> Tamper:

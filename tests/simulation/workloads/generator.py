@@ -119,7 +119,7 @@ def without_oddities(temper: Temper) -> Temper:
 
 
 def _temper(draw: Draw) -> Temper:
-    kind = draw.weighted({"mixed": 3, "flaky": 3, "slow": 2, "bad": 1, "large": 0.4})
+    kind = draw.weighted({"mixed": 3, "flaky": 3, "slow": 2, "bad": 2.5, "large": 0.4})
     match kind:
         case "flaky":
             return Temper(flaky=draw.pick((0.3, 0.7)), cut=0.1)
@@ -131,5 +131,5 @@ def _temper(draw: Draw) -> Temper:
             return Temper(large=0.5)
         case _:
             return Temper(
-                slow=0.08, late=0.03, flaky=0.1, refusing=0.05, cut=0.05, silent=0.02, odd=0.03
+                slow=0.08, late=0.03, flaky=0.1, refusing=0.12, cut=0.05, silent=0.02, odd=0.03
             )

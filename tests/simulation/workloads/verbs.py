@@ -273,8 +273,8 @@ RULES: Mapping[str, Rule] = {
     "wait": Rule(make=wait, weight=2.5, is_plain=True),
     "event": Rule(make=event, weight=2.5, is_plain=True, may_stand=_may_await),
     "set": Rule(make=assign, weight=2, may_stand=lambda site: site.scope.has_variables),
-    "raise": Rule(make=fail, weight=0.7),
+    "raise": Rule(make=fail, weight=1),
     "return": Rule(make=back, weight=0.6),
-    "switch": Rule(make=switch, weight=2, is_leaf=False, may_stand=_has_room),
-    "call": Rule(make=call, weight=2, is_leaf=False, may_stand=_has_room),
+    "switch": Rule(make=switch, weight=3, is_leaf=False, may_stand=_has_room),
+    "call": Rule(make=call, weight=2.5, is_leaf=False, may_stand=_has_room),
 }
