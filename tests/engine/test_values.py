@@ -18,6 +18,7 @@ from perdure.engine.values import (
     ValueRefusedError,
     canonical,
     first_link,
+    is_same,
     next_link,
     normalise,
     sha256,
@@ -98,3 +99,29 @@ def test_the_chain_begins_with_the_uid_and_each_link_covers_all_before() -> None
     assert one == sha256(first_link("u").encode() + b"{}")
     assert next_link(one, b"{}") != one
     assert next_link(first_link("v"), b"{}") != one
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1, True),
+        (1, True, False),
+        ([0], [False], False),
+        ({"a": [1, None]}, {"a": [1, None]}, True),
+        ({"a": 1}, {"a": 1, "b": None}, False),
+        ([1], [1, 1], False),
+        ("1", 1, False),
+        ([], {}, False),
+    ],
+)
+def test_values_are_compared_as_json(one: Json, other: Json, same: bool) -> None:
+    assert is_same(one, other) is same
+    assert is_same(other, one) is same
+
+
+@given(json_values, json_values)
+def test_values_are_the_same_when_their_bytes_are(one: Json, other: Json) -> None:
+    assert is_same(one, normalise(one)) or canonical(one) != canonical(normalise(one))
+    assert is_same(normalise(one), normalise(other)) == (
+        canonical(normalise(one)) == canonical(normalise(other))
+    )

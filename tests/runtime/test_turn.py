@@ -9,7 +9,7 @@ from tests.language.definitions import X, event, flow, http, put, wait
 from tests.runtime.worlds import World, rounds
 
 from perdure.engine.external import MAX_WAITING_EVENTS
-from perdure.engine.values import JsonObject
+from perdure.engine.values import Json, JsonObject
 from perdure.errors import HistoryCorruptError, TransientError
 from perdure.ports import (
     CONTROLLER_REVISIONS,
@@ -23,7 +23,7 @@ from perdure.ports import (
     Unknown,
 )
 from perdure.runtime.inbox import parse_event
-from perdure.runtime.turn import RejectedTurnError
+from perdure.runtime.turn import RejectedTurnError, Rest
 from perdure.testing.clock import BEGINNING
 
 TWO_CALLS = flow(http("a"), http("b"))
@@ -409,3 +409,39 @@ async def test_a_revision_that_could_not_be_looked_at_after_the_acceptance_is_tr
     assert not await world.objects.list(CONTROLLER_REVISIONS)
     await world.turns.run(key)
     assert len(await world.objects.list(CONTROLLER_REVISIONS)) == 1
+
+
+# --- turns that are too long for one --------------------------------------------------------------
+
+
+HEAVY = flow(event("a", where="event.data == input.many[29999]"))
+MANY: Json = {"many": list(range(30_000))}
+
+
+async def test_a_long_turn_lets_others_run_and_goes_on_at_once() -> None:
+    world = World()
+    world.define(HEAVY)
+    key = world.store.create(input=MANY)
+    await world.turns.run(key)
+    for body in [world.send("approved", -1) for _ in range(29)]:
+        world.desk.inbox.put(parse_event(body))
+    world.desk.inbox.put(parse_event(world.send("approved", 29_999)))
+    rests: list[Rest] = []
+    while not rests or rests[-1].again:
+        rests.append(await world.turns.run(key))
+    assert len(rests) > 3
+    assert all(rest.snapshot is not None for rest in rests)
+    assert world.store.types(key)[-1] == "InstanceEnded"
+
+
+async def test_answers_of_a_dropped_decision_are_not_believed() -> None:
+    world = World()
+    world.define(flow(event("a", where="event.data == 1")))
+    key = world.store.create()
+    await world.turns.run(key)
+    world.desk.inbox.put(parse_event(world.send("approved", 2)))
+    wanted = SpecEvent(id="e1", name="approved", data=1)
+    # The wanted event gets the id that the unwanted one had in the decision that is dropped.
+    world.store.before_commit = [lambda: world.store.edit(key, events=(wanted,))]
+    await world.turns.run(key)
+    assert world.store.types(key)[-1] == "InstanceEnded"

@@ -217,7 +217,7 @@ class Log:
         given = {"incarnation": by, "commit_id": f"c{self.commits + 1}", **facts}
         if not state.is_started and "acceptance" not in given:
             given["acceptance"] = self._acceptance(name)
-        decided = orchestrator.advance(state, Facts(**given), self.now)  # type: ignore[arg-type]  # fields of Facts
+        decided = orchestrator.advance(state, Facts(**given), self.now).events  # type: ignore[arg-type]  # fields of Facts
         if decided:
             self.commit(*decided, name=name, by=by, is_numbered=True)
         return decided

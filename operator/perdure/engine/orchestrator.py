@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -52,6 +53,19 @@ class ExternalEvent:
     refusal: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which events a wait has been asked about, and what it said: true while it sees the same.
+
+    `sees` is what its condition reads besides the event. Of the events that wait, all up to the
+    id `upto` have been asked about, and it takes those in `taken`, but needs more of them.
+    """
+
+    sees: Json
+    upto: int
+    taken: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything one turn knows; the order in which it counts is fixed (see `advance`)."""
@@ -75,13 +89,31 @@ class Facts:
     """The process is stopping: facts are taken, what follows from them is left to the next."""
     is_settled: bool = False
     """What was in flight has been aborted: an instance that is ending may end."""
+    asked: Mapping[int, Asked] = field(default_factory=dict)
+    """What the decision before this one, which was committed, knew of the open waits, by wait id.
+
+    Without it everything is asked again: that takes longer and decides alike.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The events that follow, and what is known of the waits that are then open.
+
+    One that `goes_on` stopped because it had done as much as one turn may: the next turn follows
+    at once, with `asked` and at the same time `now`, also where no event was decided.
+    """
+
+    events: list[HistoryEvent]
+    asked: Mapping[int, Asked] = field(default_factory=dict)
+    goes_on: bool = False
 
 
 class Orchestrator(Protocol):
     """The logic that picks what comes next, for one revision."""
 
-    def advance(self, state: State, facts: Facts, now: datetime) -> list[HistoryEvent]:
-        """Return the events that follow from the facts: total, deterministic, at most 500.
+    def advance(self, state: State, facts: Facts, now: datetime) -> Decision:
+        """Return what follows from the facts: total, deterministic, at most 500 events.
 
         Facts count in this order: terminate; suspend and resume; answers by the id of their
         schedule; external events in the order given; timers by `fire_at`. An answer in hand

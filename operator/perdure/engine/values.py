@@ -84,6 +84,17 @@ def _number(value: float, where: str) -> int | float:
     return value
 
 
+def is_same(one: Json, other: Json) -> bool:
+    """Return whether two values are alike as JSON: 1 is not true. Shared parts cost nothing."""
+    if one is other:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return type(one) is type(other) and one == other
+
+
 def canonical(value: Json) -> bytes:
     """Return the bytes that are hashed and measured: compact JSON, keys sorted, UTF-8."""
     return json.dumps(

@@ -33,6 +33,10 @@ MAX_HELD: Final = 32 * 1024 * 1024
 """Characters and items that one value on the way may have."""
 MAX_WORK: Final = 10_000_000
 """Units of work of one expression: at most a tenth of a second (see `costs`)."""
+MAX_TOGETHER: Final = 3 * MAX_WORK
+"""The same of all expressions that one decision needs, such as the cases of a switch."""
+MAX_TURN: Final = 5_000_000
+"""A turn that has done so much goes on in the next one, so that others have theirs."""
 _STEP: Final = 15  # One round of a loop.
 _COMPILING: Final = 100  # Per instruction of a pattern that is not written out.
 _LONGEST_PATTERN: Final = 40_000  # Instructions: what fits into the memory that RE2 is given.
@@ -43,18 +47,24 @@ class TooMuchError(Exception):
 
 
 class Allowance:
-    """The work that may still be done; expressions that share one are bounded together."""
+    """The work that may still be done; expressions that share one are bounded together.
 
-    __slots__ = ("_limit", "spent")
+    It may be a part `of` a larger one, from which the same is taken.
+    """
 
-    def __init__(self, limit: int = MAX_WORK) -> None:
+    __slots__ = ("_limit", "_of", "spent")
+
+    def __init__(self, limit: int = MAX_WORK, of: Allowance | None = None) -> None:
         self._limit = limit
+        self._of = of
         self.spent = 0
 
     def spend(self, work: int) -> None:
         """Take so much of it; raises TooMuchError, and takes nothing, when there is less."""
         if self.spent + work > self._limit:
             raise TooMuchError
+        if self._of is not None:
+            self._of.spend(work)
         self.spent += work
 
 

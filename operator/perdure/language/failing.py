@@ -14,7 +14,6 @@ from perdure.engine.events import (
 from perdure.engine.state import Stage, Unit
 from perdure.engine.values import Json
 from perdure.engine.work import idempotency_key
-from perdure.language.expressions import EvaluationError
 from perdure.language.places import Place
 from perdure.language.program import Catch, EventVerb
 from perdure.language.retrying import delay_before_next, may_repeat
@@ -73,10 +72,7 @@ def _matches(run: Run, place: Place, entry: Catch, failure: Failure) -> bool:
     """Return whether the entry's `when` holds; one that fails or is no boolean does not match."""
     if entry.when is None:
         return True
-    try:
-        return entry.when.evaluate(run.names(place, {"error": failure.as_json()})) is True
-    except EvaluationError:
-        return False
+    return run.accepts(entry.when, run.names(place, {"error": failure.as_json()}))
 
 
 def _catch(run: Run, place: Place, index: int, entry: Catch, failure: Failure) -> None:

@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from perdure.engine.events import (
     Ending,
     Failure,
-    HistoryEvent,
     InstanceStarted,
     Purpose,
     TimerCreated,
 )
-from perdure.engine.orchestrator import Acceptance, Facts
+from perdure.engine.orchestrator import Acceptance, Decision, Facts
 from perdure.engine.paths import MAIN
 from perdure.engine.recorder import Recorder
 from perdure.engine.state import State
@@ -44,16 +43,16 @@ class FlowOrchestrator:
 
     program: Program
 
-    def advance(self, state: State, facts: Facts, now: datetime) -> list[HistoryEvent]:
-        """Return the events that follow; see the Protocol for the order of facts."""
+    def advance(self, state: State, facts: Facts, now: datetime) -> Decision:
+        """Return what follows; see the Protocol for the order of facts."""
         run = Run(self.program, Recorder(state, now), facts)
         if state.ended is not None:
-            return []
+            return Decision([])
         if state.ending is not None:
             end_if_settled(run)
         else:
             _live(run)
-        return run.recorder.events
+        return run.decision
 
     def is_over(self, state: State, path: str, result: Json, now: datetime) -> bool | Failure:
         """Return whether the polled call of a step is over with this result of a poll."""
@@ -69,9 +68,10 @@ def _live(run: Run) -> None:
     if run.state.is_running and run.state.last_id >= MAX_HISTORY:
         finish(run, Ending.FAILED, error=_too_long())
     for number, fact in enumerate(taking.facts_in_order(run)):
-        if not run.state.is_running or run.recorder.is_full:
+        if not run.state.is_running or run.is_full:
             return
         before = run.state
+        run.begin_move()
         fact(run)
         if number == 0 or run.state is not before:
             progress(run)
@@ -154,7 +154,7 @@ def _variables(run: Run, acceptance: Acceptance, value: Json) -> dict[str, Json]
     about |= {"definition": acceptance.definition, "revision": acceptance.revision.name}
     names: dict[str, Json] = {"input": value, "workflow": about}
     values = {
-        name: normalise(template.render(names), f"vars.{name}")
+        name: normalise(template.render(names, run.allowance()), f"vars.{name}")
         for name, template in run.program.main.vars.items()
     }
     size = len(canonical(dict(values)))

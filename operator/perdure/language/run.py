@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from perdure.engine.events import AttemptFailed, Claim, Failure, HistoryEvent
-from perdure.engine.orchestrator import Facts
+from perdure.engine.orchestrator import Asked, Decision, Facts
 from perdure.engine.paths import owner_of
 from perdure.engine.recorder import Recorder
 from perdure.engine.state import State, Unit
 from perdure.engine.values import Json, ValueRefusedError, canonical, normalise
+from perdure.language.effort import MAX_TOGETHER, MAX_TURN, Allowance
 from perdure.language.expressions import EvaluationError, Expression
 from perdure.language.places import Extra, Place, bindings
 from perdure.language.program import Program
@@ -18,6 +19,9 @@ from perdure.language.templates import Template
 
 MAX_VALUE_BYTES = 1024 * 1024
 """One value of a history; the store keeps larger ones nowhere."""
+
+LEAST_WORK = 2_000
+"""Asking a condition takes at least 20 microseconds, however short it is."""
 
 NO_EXTRA: Extra = {}
 
@@ -37,8 +41,12 @@ class Run:
         self.program = program
         self.recorder = recorder
         self.facts = facts
-        self._refused: set[tuple[int, int]] = set()
-        self._refused_in: State | None = None
+        # What is known of events that this state does not have is of another history.
+        self._asked = {w: a for w, a in facts.asked.items() if a.upto <= self.state.last_id}
+        self._allowance = Allowance(MAX_TOGETHER)
+        self._worked = 0
+        self._seen: set[int] = set()
+        self._seen_in: State | None = None
 
     @property
     def state(self) -> State:
@@ -81,27 +89,63 @@ class Run:
         return {**seen, **extra}
 
     @property
-    def refused(self) -> set[tuple[int, int]]:
-        """Return what waits have refused: (wait id, received id); add to it.
+    def is_full(self) -> bool:
+        """Return whether this turn has decided or done as much as it may."""
+        return self.recorder.is_full or self._worked + self._allowance.spent >= MAX_TURN
 
-        It is empty again as soon as something changes that a condition can see. Without it a
-        thousand events that nobody wants would be asked about a thousand times each.
-        """
-        now, then = self.state, self._refused_in
+    def begin_move(self) -> None:
+        """Let what is decided next do as much as one decision may, whatever was done before."""
+        self._worked += self._allowance.spent
+        self._allowance = Allowance(MAX_TOGETHER)
+
+    @property
+    def decision(self) -> Decision:
+        """Return what has been decided."""
+        asked = {w: a for w, a in self._asked.items() if w in self.state.waits}
+        return Decision(self.recorder.events, asked, goes_on=self.is_full)
+
+    def asked(self, wait_id: int) -> Asked | None:
+        """Return what is known of a wait's answers; they hold only while it sees the same."""
+        return self._asked.get(wait_id)
+
+    def is_seen(self, wait_id: int) -> bool:
+        """Return whether nothing that any condition sees has changed since `see` of the wait."""
+        now, then = self.state, self._seen_in
         is_alike = then is not None and (
             now.units is then.units and now.frames is then.frames and now.vars is then.vars
         )
         if not is_alike:
-            self._refused = set()
-        self._refused_in = now
-        return self._refused
+            self._seen = set()
+        self._seen_in = now
+        return wait_id in self._seen
+
+    def see(self, wait_id: int) -> None:
+        """Take note that what the wait's condition sees has been compared in this state."""
+        if not self.is_seen(wait_id):
+            self._seen.add(wait_id)
+
+    def note(self, wait_id: int, asked: Asked) -> None:
+        """Remember a wait's answers, for later in this turn and for the turns after it."""
+        self._asked[wait_id] = asked
+
+    def accepts(self, condition: Expression, names: Extra) -> bool:
+        """Return whether a condition is true; one that fails or gives no boolean is not."""
+        self._worked += LEAST_WORK
+        try:
+            return condition.evaluate(names, self._allowance) is True
+        except EvaluationError:
+            return False
+
+    def allowance(self) -> Allowance:
+        """Return what one template may do."""
+        return Allowance(of=self._allowance)
 
     def evaluate(
         self, place: Place, expression: Expression, what: str, extra: Extra = NO_EXTRA
     ) -> Json:
         """Return an expression's value; raise StepFault with an ExpressionError."""
         try:
-            return normalise(expression.evaluate(self.names(place, extra)))
+            return normalise(expression.evaluate(self.names(place, extra), self._allowance))
         except (EvaluationError, ValueRefusedError) as error:
             raise StepFault(self.broken(place, what, str(error))) from error
 
@@ -122,7 +166,7 @@ class Run:
     def render_with(self, place: Place, template: Template, what: str, names: Extra) -> Json:
         """Return a template's value over exactly these names."""
         try:
-            value = normalise(template.render(names))
+            value = normalise(template.render(names, self.allowance()))
         except (EvaluationError, ValueRefusedError) as error:
             raise StepFault(self.broken(place, what, str(error))) from error
         return self.bounded(place, value, what)

@@ -52,7 +52,7 @@ def run_frame(run: Run, path: str) -> Done | None:
     if failed is not None:
         return failed
     for step in flow.steps:
-        if run.recorder.is_full:
+        if run.is_full:
             return None
         place = Place(step_path(path, step.name), step, path)
         if run.unit(place) is None and not _is_ready(run, path, step):
@@ -99,10 +99,11 @@ def _output(run: Run, path: str, flow: Flow) -> Done | None:
 
 def run_step(run: Run, place: Place) -> None:
     """Take a step as far as it goes."""
-    while not run.recorder.is_full:
+    while not run.is_full:
         before = run.unit(place)
         if before is not None and before.stage.is_final:
             return
+        run.begin_move()
         try:
             _move(run, place, before)
         except StepFault as fault:

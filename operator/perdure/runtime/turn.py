@@ -27,7 +27,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.external import refusal_of
 from perdure.engine.fold import replay
-from perdure.engine.orchestrator import ExternalEvent, Facts, Orchestrator
+from perdure.engine.orchestrator import Decision, ExternalEvent, Facts, Orchestrator
 from perdure.engine.recorder import Recorder, is_full
 from perdure.engine.state import Outcome, State
 from perdure.engine.work import next_wake
@@ -53,6 +53,7 @@ from perdure.runtime.events import EventDesk
 from perdure.runtime.inbox import EventObject
 from perdure.runtime.polling import PollConditions
 from perdure.runtime.revisions import Accepted, NotYet, RevisionMissingError, Revisions
+from perdure.runtime.unfinished import Unfinished
 
 PAUSE = timedelta(seconds=1)
 """How soon to ask again while the Lease is late or the clock is not trusted."""
@@ -86,6 +87,13 @@ class _Decision:
     refused: tuple[tuple[EventObject, str, str], ...] = ()
     accepted: Accepted | None = None
     orchestrator: Orchestrator | None = None
+    known: Decision | None = None
+    decided_at: datetime | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Return whether more is to be decided at once, in a turn of its own."""
+        return self.known is not None and self.known.goes_on
 
 
 class Turns:
@@ -113,6 +121,7 @@ class Turns:
         self._polls = polls
         self._meter = meter
         self._is_stopping = False
+        self._unfinished = Unfinished()
         self._owed: dict[str, Accepted] = {}
         """Acceptances after whose commit the revision could not be looked at again yet."""
 
@@ -139,6 +148,7 @@ class Turns:
 
     async def _round(self, base: Snapshot) -> Snapshot | Rest:
         """Decide and commit once; the snapshot to go on from, or how the instance rests."""
+        await self._unfinished.breathe(base.key.uid)
         decision = await self._decide(base)
         if _ends_a_wait(base.state, decision.turn.events):
             fresh = await self._look_again(base.key)
@@ -202,7 +212,9 @@ class Turns:
         commit_id = self._clock.token()
         objects = self._desk.waiting(base.key)
         facts = self._facts(base, commit_id, objects, accepted)
-        events = orchestrator.advance(base.state, facts, self._clock.now())
+        now = self._unfinished.now(base.key.uid, self._clock)
+        decided = orchestrator.advance(base.state, facts, now)
+        events = list(decided.events)
         if events:
             events[0] = _stamped(events[0], commit_id)
         state = replay(base.state, events)
@@ -215,6 +227,8 @@ class Turns:
             refused=refused,
             accepted=accepted,
             orchestrator=orchestrator,
+            known=decided,
+            decided_at=now,
         )
 
     def _facts(
@@ -239,6 +253,7 @@ class Turns:
             holds_timers=self._is_stopping or not self._clock.is_trusted(),
             starts_nothing=self._is_stopping,
             is_settled=state.ending is not None and self._calls.is_settled(base.key.uid),
+            asked=self._unfinished.asked(base.key.uid),
         )
 
     def _decision(
@@ -288,10 +303,13 @@ class Turns:
         if decision.accepted is not None:
             self._owed[snapshot.key.uid] = decision.accepted
         self._measure(decision.turn)
+        self._unfinished.note(snapshot.key.uid, decision.known, decision.decided_at)
         started = await self._follow(snapshot, decision)
         await self._keep_revision(snapshot)
         if snapshot.state.ended is not None or is_full(len(decision.turn.events)):
             return snapshot
+        if decision.goes_on:
+            return Rest(snapshot=snapshot, again=True)
         if snapshot.state.ending is not None:
             await self._calls.abort(snapshot.key.uid)
             return snapshot
@@ -360,7 +378,10 @@ class Turns:
                 return await self._gone(base.key)
             if fresh.version != base.version:
                 return fresh
+        self._unfinished.note(base.key.uid, decision.known, decision.decided_at)
         started = await self._follow(base, decision)
+        if decision.goes_on:
+            return Rest(snapshot=base, again=True)
         return self._rest(base, decision.wake_at, started=started)
 
     def _rest(self, snapshot: Snapshot, wake_at: datetime | None, *, started: bool) -> Rest:
@@ -372,6 +393,7 @@ class Turns:
     async def _over(self, base: Snapshot) -> Rest:
         """The instance has ended or is being deleted: nothing is in flight any more."""
         self._polls.forget(base.key.uid)
+        self._unfinished.forget(base.key.uid)
         self._owed.pop(base.key.uid, None)
         await self._calls.abort(base.key.uid)
         if base.state.ended is not None:
@@ -391,6 +413,7 @@ class Turns:
 
     async def _gone(self, key: InstanceKey) -> Rest:
         self._polls.forget(key.uid)
+        self._unfinished.forget(key.uid)
         self._owed.pop(key.uid, None)
         await self._calls.abort(key.uid)
         return Rest(is_gone=True)
@@ -411,7 +434,7 @@ class Budget(Protocol):
 class _Terminating:
     """Ends an instance that has no recipe: not yet, or not any more."""
 
-    def advance(self, state: State, facts: Facts, now: datetime) -> list[HistoryEvent]:
+    def advance(self, state: State, facts: Facts, now: datetime) -> Decision:
         recorder = Recorder(state, now)
         reason = facts.terminate or "terminated by its user"
         error = Failure(type="Terminated", message=reason)
@@ -421,7 +444,7 @@ class _Terminating:
             recorder.add(EndRequested(ending=end.ending, error=end.error))
         elif state.ending is None or facts.is_settled:
             recorder.add(InstanceEnded(ending=end.ending, output=end.output, error=end.error))
-        return recorder.events
+        return Decision(recorder.events)
 
 
 def _spec_events(base: Snapshot) -> list[ExternalEvent]:

@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from perdure.definitions import review, revision_name, spec_digest
 from perdure.engine.events import Door, Failure, HistoryEvent, Revision
 from perdure.engine.fold import replay
-from perdure.engine.orchestrator import Acceptance, Answer, ExternalEvent, Facts, Orchestrator
+from perdure.engine.orchestrator import (
+    Acceptance,
+    Answer,
+    Asked,
+    ExternalEvent,
+    Facts,
+    Orchestrator,
+)
 from perdure.engine.recorder import MAX_EVENTS
 from perdure.engine.state import OpenActivity, State
 from perdure.engine.summary import Summary, summarise
@@ -73,6 +80,9 @@ class Story:
         self._controls: dict[str, object] = {}
         self._commits = 0
         self._raised = 0
+        self._asked: Mapping[int, Asked] = {}
+        self.goes_on = False
+        """Whether the last turn had more to decide than one may."""
 
     # --- what can be seen ---------------------------------------------------------------------
 
@@ -130,7 +140,7 @@ class Story:
         events: list[HistoryEvent] = []
         for _ in range(MAX_TURNS):
             more = self.one_turn(**facts)
-            if not more:
+            if not more and not self.goes_on:
                 return events
             events += more
             facts.pop("acceptance", None)
@@ -138,11 +148,13 @@ class Story:
 
     def one_turn(self, **facts: object) -> list[HistoryEvent]:
         """Decide and commit once."""
-        given = {"incarnation": self.incarnation, **self._controls, **facts}
+        given = {"incarnation": self.incarnation, "asked": self._asked, **self._controls, **facts}
         given["commit_id"] = f"c{self._commits + 1}"
         if self.state.ending is not None:
             given.setdefault("is_settled", True)
-        decided = self.orchestrator.advance(self.state, Facts(**given), self.now)  # type: ignore[arg-type]  # fields of Facts
+        decision = self.orchestrator.advance(self.state, Facts(**given), self.now)  # type: ignore[arg-type]  # fields of Facts
+        self._asked, self.goes_on = decision.asked, decision.goes_on
+        decided = decision.events
         check_turn(self.state, decided)
         self.state = replay(self.state, decided)
         self.events += decided
