@@ -1,0 +1,389 @@
+"""Structural schemas, compiled once into functions that prune, set defaults and validate.
+
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+custom-resource-definitions/. A value that is the very same Python object as before is not looked
+at: it was valid, and all our rules hold where nothing changes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
+
+import re2  # type: ignore[import-untyped]  # ships no types
+
+from perdure.engine.values import Json, JsonObject
+from perdure.testing.apiserver.findings import DueRule, Findings, Path
+from perdure.testing.apiserver.rules import RULES, is_transition
+
+Schema: TypeAlias = "Mapping[str, Any]"
+Check: TypeAlias = "Callable[[Json, Json, Path, Findings], Json]"
+"""Takes a value, the one before it or ABSENT, and its place; returns what is kept of it."""
+
+ABSENT: Final = cast("Json", object())
+"""Stands for a value that is not there; it is never part of an object."""
+
+INVALID, REQUIRED = "FieldValueInvalid", "FieldValueRequired"
+TYPE, UNSUPPORTED = "FieldValueTypeInvalid", "FieldValueNotSupported"
+TOO_LONG, TOO_MANY = "FieldValueTooLong", "FieldValueTooMany"
+DUPLICATE = "FieldValueDuplicate"
+
+NAMES: Mapping[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def compile_schema(schema: Schema) -> Check:
+    """Return the function for a schema and all that is below it."""
+    kind = schema.get("type")
+    if kind == "object":
+        return _object(schema)
+    if kind == "array":
+        return _array(schema)
+    if schema.get("x-kubernetes-int-or-string"):
+        return _scalar(schema, (int, str), "integer")
+    if kind is None:
+        return _anything
+    return _SCALARS[kind](schema)
+
+
+def _anything(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+    """Take a value that the schema says nothing about."""
+    if value is None:
+        findings.add(TYPE, 'Invalid value: "null": must not be null', where)
+    return value
+
+
+def _wrong_type(value: Json, where: Path, findings: Findings, wanted: str) -> None:
+    found = f'"{NAMES[type(value)]}"'
+    findings.add_in_body(TYPE, found, where, f"must be of type {wanted}: {found}")
+
+
+# --- scalars --------------------------------------------------------------------------------
+
+
+def _scalar(schema: Schema, types: tuple[type, ...], wanted: str, *limits: Check | None) -> Check:
+    is_nullable = bool(schema.get("nullable"))
+    checks = [*(limit for limit in limits if limit is not None), *_rules(schema)]
+    if "enum" in schema:
+        checks.insert(0, partial(_in_enum, schema["enum"]))
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        if value is None and is_nullable:
+            return value
+        if type(value) not in types:
+            _wrong_type(value, where, findings, wanted)
+            return value
+        for each in checks:
+            each(value, old, where, findings)
+        return value
+
+    return check
+
+
+def _in_enum(choices: list[Json], value: Json, old: Json, where: Path, findings: Findings) -> Json:
+    if value not in choices:
+        known = ", ".join(json.dumps(choice) for choice in choices)
+        text = f"Unsupported value: {json.dumps(value)}: supported values: {known}"
+        findings.add(UNSUPPORTED, text, where)
+    return value
+
+
+def _string(schema: Schema) -> Check:
+    return _scalar(schema, (str,), "string", _length(schema), _pattern(schema), _format(schema))
+
+
+def _length(schema: Schema) -> Check | None:
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    if not least and most is None:
+        return None
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        size = len(cast("str", value))
+        if most is not None and size > most:
+            findings.add(TOO_LONG, f"Too long: may not be more than {most} bytes", where)
+        if size < least:
+            what = f"should be at least {least} chars long"
+            findings.add_in_body(INVALID, json.dumps(value), where, what)
+        return value
+
+    return check
+
+
+def _pattern(schema: Schema) -> Check | None:
+    if "pattern" not in schema:
+        return None
+    pattern, search = schema["pattern"], re2.compile(schema["pattern"]).search
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        if search(value) is None:
+            what = f"should match '{pattern}'"
+            findings.add_in_body(INVALID, json.dumps(value, ensure_ascii=False), where, what)
+        return value
+
+    return check
+
+
+def _format(schema: Schema) -> Check | None:
+    name = schema.get("format")
+    if name == "date-time":
+        return partial(_in_format, "date-time", DATE_TIME)
+    if name == "micro-time":
+        return partial(_in_format, "micro-time", MICRO_TIME)
+    return None  # such as int64, which every integer is that gets here
+
+
+def _in_format(
+    name: str,
+    pattern: re.Pattern[str],
+    value: Json,
+    old: Json,
+    where: Path,
+    findings: Findings,
+) -> Json:
+    text = cast("str", value)
+    if not pattern.fullmatch(text) or not _is_time(text):
+        found = json.dumps(value, ensure_ascii=False)
+        findings.add_in_body(TYPE, found, where, f"must be of type {name}: {found}")
+    return value
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return True
+
+
+def _number(schema: Schema) -> Check:
+    return _scalar(schema, (int, float), "number", _range(schema))
+
+
+def _integer(schema: Schema) -> Check:
+    return _scalar(schema, (int,), "integer", _range(schema))
+
+
+def _range(schema: Schema) -> Check | None:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is None and most is None:
+        return None
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        number = cast("float", value)
+        if least is not None and number < least:
+            what = f"should be greater than or equal to {least}"
+            findings.add_in_body(INVALID, json.dumps(value), where, what)
+        if most is not None and number > most:
+            what = f"should be less than or equal to {most}"
+            findings.add_in_body(INVALID, json.dumps(value), where, what)
+        return value
+
+    return check
+
+
+def _boolean(schema: Schema) -> Check:
+    return _scalar(schema, (bool,), "boolean")
+
+
+_SCALARS: Mapping[str, Callable[[Schema], Check]] = {
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+}
+
+
+# --- rules ----------------------------------------------------------------------------------
+
+
+def _rules(schema: Schema) -> list[Check]:
+    return [
+        partial(_owe, RULES[rule["rule"]], rule["message"], is_transition(rule["rule"]))
+        for rule in schema.get("x-kubernetes-validations", ())
+    ]
+
+
+def _owe(
+    judge: Callable[[Any, Any], bool],
+    message: str,
+    is_transition: bool,
+    value: Json,
+    old: Json,
+    where: Path,
+    findings: Findings,
+) -> Json:
+    """Note a rule; one about a change is due only where there was something before."""
+    if old is not ABSENT or not is_transition:
+        before = None if old is ABSENT else old
+        findings.rules.append(DueRule(judge, message, where, value, before))
+    return value
+
+
+# --- lists ----------------------------------------------------------------------------------
+
+
+def _array(schema: Schema) -> Check:
+    item_check = compile_schema(schema.get("items", {}))
+    keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
+    rules = _rules(schema)
+    is_nullable = bool(schema.get("nullable"))
+    bound = _count(schema, "Items", "items")
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        if value is old or (value is None and is_nullable):
+            return value
+        if type(value) is not list:
+            _wrong_type(value, where, findings, "array")
+            return value
+        previous = _partners(value, old, keys)
+        kept = [
+            item if item is before else item_check(item, before, (where, number), findings)
+            for number, (item, before) in enumerate(zip(value, previous, strict=True))
+        ]
+        result: Json = kept if any(map(_differ, kept, value)) else value
+        bound(len(kept), where, findings)
+        if keys:
+            _no_twins(kept, keys, where, findings)
+        for rule in rules:
+            rule(result, old, where, findings)
+        return result
+
+    return check
+
+
+def _differ(one: Json, other: Json) -> bool:
+    return one is not other
+
+
+def _partners(items: list[Json], old: Json, keys: tuple[str, ...]) -> list[Json]:
+    """Return for each item the one it was: by its key, or the same object at the same place."""
+    before = old if type(old) is list else []
+    if keys:
+        known = {_key(item, keys): item for item in before}
+        return [known.get(_key(item, keys), ABSENT) for item in items]
+    # Items of an atomic list have no past: one that is not the very same is judged as new.
+    padded = before[: len(items)] + [ABSENT] * (len(items) - len(before))
+    return [old if item is old else ABSENT for item, old in zip(items, padded, strict=True)]
+
+
+def _key(item: Json, keys: tuple[str, ...]) -> tuple[str, ...]:
+    values = item if type(item) is dict else {}
+    return tuple(json.dumps(values.get(key)) for key in keys)
+
+
+def _no_twins(items: list[Json], keys: tuple[str, ...], where: Path, findings: Findings) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for number, item in enumerate(items):
+        key = _key(item, keys)
+        if key in seen:
+            named = ",".join(f'"{name}":{value}' for name, value in zip(keys, key, strict=True))
+            findings.add(DUPLICATE, f"Duplicate value: {{{named}}}", (where, number))
+        seen.add(key)
+
+
+def _count(schema: Schema, suffix: str, noun: str) -> Callable[[int, Path, Findings], None]:
+    least, most = schema.get(f"min{suffix}", 0), schema.get(f"max{suffix}")
+
+    def check(count: int, where: Path, findings: Findings) -> None:
+        if most is not None and count > most:
+            findings.add(TOO_MANY, f"Too many: {count}: must have at most {most} items", where)
+        if count < least:
+            what = f"should have at least {least} {noun}"
+            findings.add_in_body(INVALID, str(count), where, what)
+
+    return check
+
+
+# --- objects --------------------------------------------------------------------------------
+
+
+def _object(schema: Schema) -> Check:
+    fields = _Fields(schema)
+    rules = _rules(schema)
+    is_nullable = bool(schema.get("nullable"))
+    bound = _count(schema, "Properties", "properties")
+
+    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
+        if value is old or (value is None and is_nullable):
+            return value
+        if type(value) is not dict:
+            _wrong_type(value, where, findings, "object")
+            return value
+        known = old if type(old) is dict else {}
+        result = fields.admit(value, known, where, findings)
+        bound(len(result), where, findings)
+        for rule in rules:
+            rule(result, old, where, findings)
+        return result
+
+    return check
+
+
+class _Fields:
+    """The properties of one object schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        properties: Mapping[str, Schema] = schema.get("properties", {})
+        self._checks = {name: compile_schema(each) for name, each in properties.items()}
+        self._defaults = {
+            name: each["default"] for name, each in properties.items() if "default" in each
+        }
+        self._required: list[str] = schema.get("required", [])
+        others = schema.get("additionalProperties")
+        self._others = compile_schema(others) if isinstance(others, Mapping) else None
+        self._keeps_unknown = bool(schema.get("x-kubernetes-preserve-unknown-fields")) or (
+            others is True
+        )
+
+    def admit(
+        self, content: JsonObject, known: JsonObject, where: Path, findings: Findings
+    ) -> JsonObject:
+        """Return the content with defaults and without unknown fields; a copy if it changes."""
+        result = content
+        for key, item in content.items():
+            kept = self._field(key, item, known.get(key, ABSENT), (where, key), findings)
+            if kept is item:
+                continue
+            if result is content:
+                result = dict(content)
+            if kept is ABSENT:
+                del result[key]
+            else:
+                result[key] = kept
+        for key, default in self._defaults.items():
+            if key not in result:
+                result = {**result, key: _fresh(default)}
+        for key in self._required:
+            if key not in result:
+                findings.add(REQUIRED, "Required value", (where, key))
+        return result
+
+    def _field(self, key: str, item: Json, old: Json, where: Path, findings: Findings) -> Json:
+        if item is old:
+            return item
+        check = self._checks.get(key, self._others)
+        if check is not None:
+            if item is None and key in self._defaults:
+                return ABSENT  # replaced by the default
+            return check(item, old, where, findings)
+        if self._keeps_unknown:
+            return item
+        findings.add_unknown(where)
+        return ABSENT
+
+
+def _fresh(default: Json) -> Json:
+    return json.loads(json.dumps(default)) if isinstance(default, dict | list) else default
