@@ -157,17 +157,25 @@ def test_a_takeover_after_a_restart_under_the_same_identity_breaks_nothing() -> 
     assert live(log) == []
 
 
-def test_a_takeover_after_a_release_or_without_the_lease_breaks_nothing() -> None:
+def test_a_takeover_after_a_release_breaks_nothing() -> None:
     log = calling()
     log.lease(YOU)
     log.lease(ME, holder="")
     log.commit(ActivityClaimed(scheduled_id=2, claim=claim(YOU, 2)), by=YOU)
     assert live(log) == []
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0, ["dead_claimants"]), (16, [])])
+def test_a_process_whose_lease_was_deleted_is_dead_when_it_has_been_absent_for_15_s(
+    seconds: float, found: list[str]
+) -> None:
     log = calling()
     log.lease(YOU)
     log.delete("leases", "perdure-perdure-0")
+    log.alive(seconds, YOU)
+    log.disturb(OPERATOR)
     log.commit(ActivityClaimed(scheduled_id=2, claim=claim(YOU, 2)), by=YOU)
-    assert live(log) == []
+    assert live(log) == found
 
 
 def test_a_takeover_to_which_nothing_led_is_reported_at_the_end() -> None:

@@ -36,6 +36,19 @@ def test_an_incarnation_that_takes_its_lease_back_is_reported() -> None:
     assert checks_of(log.verdict()) == ["no_return"]
 
 
+def test_a_lease_that_was_deleted_is_written_again_by_the_process_that_had_it() -> None:
+    log = Log()
+    log.lease(ME)
+    log.delete("leases", "perdure-perdure-0")
+    log.lease(ME)
+    assert log.verdict() == []
+    log.delete("leases", "perdure-perdure-0")
+    log.lease(AGAIN)
+    log.delete("leases", "perdure-perdure-0")
+    log.lease(ME)
+    assert checks_of(log.verdict()) == ["no_return"]
+
+
 def test_a_lease_that_is_written_for_another_identity_is_reported() -> None:
     log = Log()
     log.lease(ME)

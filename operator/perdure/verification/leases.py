@@ -36,8 +36,14 @@ class Leases:
         """By incarnation: the Lease that it has held."""
 
     def note(self, write: Write) -> None:
-        """Take down one write of a Lease."""
+        """Take down one write of a Lease.
+
+        One that was deleted is nobody else's: whoever had it writes it again, and is dead when it
+        has been absent for as long as one that did not change.
+        """
         story = self._stories.setdefault((write.namespace, write.name), LeaseStory())
+        if write.after is None:
+            return
         holder = holder_of(write)
         story.times.append(write.at)
         story.holders.append(holder)
@@ -45,9 +51,9 @@ class Leases:
             self._of[holder] = story
 
     def holder(self, namespace: str, name: str) -> str:
-        """Return who holds a Lease now, "" nobody."""
+        """Return who holds a Lease now, or did when it was deleted; "" nobody."""
         story = self._stories.get((namespace, name))
-        return story.holders[-1] if story is not None else ""
+        return story.holders[-1] if story is not None and story.holders else ""
 
     def has_held(self, namespace: str, name: str, incarnation: str) -> bool:
         """Return whether this process start has held the Lease at some time."""
@@ -72,8 +78,8 @@ class Leases:
     ) -> bool:
         """Return whether there was a moment, `since` to `until`, to take the process for dead.
 
-        That is: its Lease named another or nobody, was gone, or had not changed for DEAD. `slack`
-        is how imprecise the times are.
+        That is: its Lease named another or nobody, or was not written for DEAD, there or not.
+        `slack` is how imprecise the times are.
         """
         if self.was_replaced(incarnation, since, until):
             return True
