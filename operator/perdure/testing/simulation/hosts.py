@@ -28,7 +28,7 @@ class Host:
     ) -> None:
         self.name = name
         self.watch = Watch(scheduler)
-        self.random = Random(f"{name} {scheduler.random.random()}")
+        self.random = Random(f"{name} {scheduler.random.random()}")  # noqa: S311 - seeded
         self.number = 0
         self.starts = 0
         self.problems: list[str] = []

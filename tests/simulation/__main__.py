@@ -1,0 +1,126 @@
+"""The simulation from the command line: `python -m tests.simulation --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.simulation.campaign import Campaign, Report, run_seed
+from tests.simulation.plans import plan_of
+from tests.simulation.saved import read, save
+from tests.simulation.shrinking import Shrinker
+from tests.simulation.sweeping import sweep
+from tests.simulation.tables import cells_table, summary
+from tests.simulation.world import Outcome, World
+
+OUTPUT = Path("build/simulation.json")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says; return the exit code: 1 where a promise was broken."""
+    options = parser().parse_args(arguments)
+    match options.command:
+        case "random":
+            return random_mode(options)
+        case "sweep":
+            return tell(sweep(options.workflow or None, options.operators, print))
+        case "seed":
+            return one(World(plan_of(options.seed)), show_trace=options.trace)
+        case "file":
+            return one(World(read(options.file)), show_trace=options.trace)
+        case "shrink":
+            return shrink(options.seed)
+        case _:
+            raise AssertionError(options.command)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    commands = found.add_subparsers(dest="command", required=True)
+    random = commands.add_parser("random", help="run many seeds")
+    random.add_argument("--seeds", type=int, default=1000)
+    random.add_argument("--first", type=int, default=0)
+    random.add_argument("--workers", type=int)
+    random.add_argument("--seconds", type=float, help="begin no more seeds after this time")
+    random.add_argument("--hashes", type=Path, help="write the trace hash of every seed there")
+    swept = commands.add_parser("sweep", help="one fault at every request of workflows")
+    swept.add_argument("--workflow", action="append", help="its name; all if not given")
+    swept.add_argument("--operators", type=int, default=2)
+    single = commands.add_parser("seed", help="run one seed again")
+    single.add_argument("seed", type=int)
+    single.add_argument("--trace", action="store_true", help="print all that happened")
+    kept = commands.add_parser("file", help="run a plan that was kept")
+    kept.add_argument("file", type=Path)
+    kept.add_argument("--trace", action="store_true", help="print all that happened")
+    smaller = commands.add_parser("shrink", help="find the smallest run that fails like a seed")
+    smaller.add_argument("seed", type=int)
+    return found
+
+
+def random_mode(options: argparse.Namespace) -> int:
+    """Run many seeds."""
+    campaign = Campaign(run_seed, workers=options.workers, seconds=options.seconds)
+    last = options.first + options.seeds
+    report = campaign.carry_out(range(options.first, last), options.seeds)
+    if options.hashes is not None:
+        options.hashes.write_text(json.dumps(report.hashes, indent=1, sort_keys=True) + "\n")
+    return tell(report)
+
+
+def tell(report: Report) -> int:
+    """Print and keep a report; return the exit code."""
+    print(cells_table(report.cells))
+    print(summary(report))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    cells = {f"{fault} {point}": n for (fault, point), n in sorted(report.cells.items())}
+    figures = {"runs": report.runs, "elapsed": report.elapsed, "cells": cells}
+    OUTPUT.write_text(json.dumps({**figures, **report.totals}, indent=1) + "\n")
+    for failure in report.failures:
+        print(f"{failure.name} fails; `python -m tests.simulation {failure.name}` repeats it")
+        for violation in failure.violations[:5]:
+            print(f"  {violation}")
+    return 1 if report.failures else 0
+
+
+def one(world: World, *, show_trace: bool) -> int:
+    """Run one world and tell how it went."""
+    if show_trace:
+        world.scheduler.lines = []
+    outcome = world.run()
+    for line in world.scheduler.lines or ():
+        print(line, end="")
+    return tell_one(outcome)
+
+
+def tell_one(outcome: Outcome) -> int:
+    """Print what a run came to; return the exit code."""
+    plan = outcome.plan
+    print(f"{plan.operators} operators, heals at {plan.heal_at:.1f} s, {plan.workload.name}")
+    for storm in plan.storms:
+        print(f"  storm {storm}")
+    for stroke in outcome.strokes:
+        print(f"  {stroke.at:9.3f} {stroke.process} {stroke.number} {stroke.point} {stroke.fate}")
+    for violation in outcome.violations:
+        print(violation.render())
+    print(f"{outcome.seconds:.1f} s of virtual time, trace {outcome.trace_hash}")
+    return 1 if outcome.violations else 0
+
+
+def shrink(seed: int) -> int:
+    """Make a failing seed small and keep it."""
+    outcome = World(plan_of(seed)).run()
+    if not outcome.violations:
+        print(f"seed {seed} does not fail")
+        return 1
+    smallest = Shrinker(outcome, print).shrink()
+    tell_one(smallest)
+    print(f"kept in {save(smallest.plan, f'seed-{seed}')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
