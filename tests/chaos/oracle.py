@@ -15,8 +15,12 @@ from perdure.verification.world import Bounds, World
 
 STAMPS_SECONDS = 1.5
 """How late the witness may see a write: it shares its event loop with the proxies."""
-MEMORY_SECONDS = 15.0
-"""How long after its clock was set right a process may commit what it decided before."""
+MEMORY_SECONDS = 40.0
+"""How long after a clock was set right its times may still be felt.
+
+As long as it was ahead at most, because no event is dated before the one before it, and as long as
+a decision takes to be committed.
+"""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.verification.logs import (
     AGAIN,
@@ -109,6 +111,16 @@ def test_a_retry_that_is_due_at_once_is_reported() -> None:
     log = failing()
     log.commit(TimerCreated(path="other", purpose=Purpose.RETRY, fire_at=log.now))
     assert live(log) == ["set_ahead"]
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(2.0, ["set_ahead"]), (3.0, [])])
+def test_a_retry_that_is_due_already_is_excused_by_clocks_that_may_be_so_far_apart(
+    seconds: float, found: list[str]
+) -> None:
+    log = failing()
+    due = log.now - timedelta(seconds=5)
+    log.commit(TimerCreated(path="other", purpose=Purpose.RETRY, fire_at=due))
+    assert live(log, clocks={OPERATOR: seconds}) == found
 
 
 def test_an_attempt_with_the_request_of_another_step_is_reported() -> None:

@@ -5,7 +5,7 @@ Source: docs/architecture.md#time and docs/architecture.md#the-turn.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perdure.engine.values import JsonObject
 from perdure.verification.accounts import Account, Timer
@@ -58,11 +58,22 @@ def fires_once(commit: Commit, event: JsonObject) -> Texts:
 
 
 def set_ahead(commit: Commit, event: JsonObject) -> Texts:
-    """A retry never begins before the attempt failed: its timer lies ahead."""
+    """A retry never begins before the attempt failed: its timer lies ahead.
+
+    An event is never dated before the one before it, which a clock that was ahead may have dated;
+    how long to wait counts by the clock of the process that waits.
+    """
     if event.get("purpose") != "Retry":
         return
-    if time_of(event.get("fireAt")) <= time_of(event.get("at")):
+    behind = time_of(event.get("at")) - time_of(event.get("fireAt"))
+    if behind >= _apart(commit):
         yield f"the retry timer of {event.get('path')} is due at {event.get('fireAt')} already"
+
+
+def _apart(commit: Commit) -> timedelta:
+    """Return how far the clocks of two operators may be apart; zero where none was meddled with."""
+    furthest = map(commit.world.bounds.clock_seconds, commit.world.operators)
+    return timedelta(seconds=2 * max(furthest, default=0.0))
 
 
 def spec_events_first(commit: Commit) -> Texts:
