@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from perdure.cli import lint, operator
+from perdure.cli import lint, operator, verify
 from perdure.errors import PerdureError
 from perdure.version import VERSION
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("operator")(operator.operator)
 app.command("lint")(lint.lint)
+app.command("verify")(verify.verify)
 
 
 @app.command("version")

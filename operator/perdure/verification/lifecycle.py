@@ -11,7 +11,7 @@ from perdure.verification.chain import canonical, sha256
 from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts, WriteCheck
 from perdure.verification.evidence import Write
 from perdure.verification.histories import FINAL_PHASES
-from perdure.verification.world import INSTANCES, World
+from perdure.verification.world import INSTANCES, UNREADABLE, World
 
 FROZEN = ("phase", "output", "error", "startedAt", "completedAt", "revision", "history")
 IMMUTABLE = ("definitionRef", "input", "startAt", "timeout", "parent", "id", "worker")
@@ -104,8 +104,8 @@ def true_pin(commit: Commit, event: JsonObject) -> Texts:
     """The digest of a pin is that of the recipe in the revision which it names."""
     pin = part(event, "revision")
     found = commit.world.revisions.get((commit.account.namespace, text(pin.get("name"))))
-    if found is None:
-        return  # It is written again after the commit; an end check asks whether it was.
+    if found is None or found.after is UNREADABLE:
+        return  # One that is gone is written again after the commit: an end check asks for it.
     digest = sha256(canonical(as_written(part(found.after, "data", "spec"))))
     if digest != pin.get("digest"):
         yield f"{pin.get('name')} holds another recipe than the one that was pinned"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from perdure.verification.accounts import Account, Attempt, Timer
-from perdure.verification.bodies import is_deleting, number, part, text, time_of
+from perdure.verification.bodies import EPOCH, is_deleting, number, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import Write
 from perdure.verification.world import INSTANCES, LEASES, Kept
@@ -221,6 +221,26 @@ def _is_forgotten(trial: Trial, kept: Kept) -> bool:
     )
 
 
+def nothing_unanswered(trial: Trial) -> Findings:
+    """A WorkflowEvent is answered, or gone, ten minutes after its instance took it or ended."""
+    ended = trial.evidence.ended_at
+    healed = trial.evidence.healed_at if trial.evidence.is_complete else EPOCH
+    if ended is None or healed is None:
+        return
+    limit = ended - COLLECTED
+    for sent in trial.world.events.values():
+        account = trial.world.living(sent.write.namespace, text(sent.spec.get("instance")))
+        if account is None or not sent.is_for(account) or is_deleting(sent.body):
+            continue
+        closed = account.taken.get(sent.event_id) or account.ended
+        since = max(sent.write.at, time_of(part(closed).get("at")), healed)
+        if closed is not None and not sent.answers and since < limit:
+            yield Finding(
+                f"{sent.write.namespace}/{sent.write.name}",
+                f"still waits for {account.subject}, which has taken it or ended",
+            )
+
+
 def pins_stand(trial: Trial) -> Findings:
     """The revision that an unfinished instance pins stands."""
     deleted = {
@@ -266,6 +286,7 @@ CHECKS = (
     EndCheck("I-22", prompt_timers),
     EndCheck("I-36", comes_to_rest),
     EndCheck("I-27", nothing_left),
+    EndCheck("I-27", nothing_unanswered, needs_log=False),
     EndCheck("I-9", pins_stand, needs_log=False),
     EndCheck("I-4", segments_stand, needs_log=False),
 )

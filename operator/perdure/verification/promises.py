@@ -109,7 +109,8 @@ def _untaken_objects(trial: Trial, account: Account) -> Findings:
         return
     for sent in trial.world.events.values():
         is_ours = text(sent.spec.get("instance")) == account.name and sent.is_for(account)
-        if is_ours and not sent.answers and not is_deleting(sent.body):
+        is_open = not sent.answers and sent.event_id not in account.taken
+        if is_ours and is_open and not is_deleting(sent.body):
             yield Finding(
                 account.subject, f"WorkflowEvent {sent.write.name} waits, neither taken nor refused"
             )

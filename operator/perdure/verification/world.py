@@ -19,6 +19,9 @@ DEFINITIONS = "workflowdefinitions"
 REVISIONS = "controllerrevisions"
 LEASES = "leases"
 
+UNREADABLE: JsonObject = {"unreadable": True}
+"""What stands for a revision that may not be read."""
+
 Place = tuple[str, str]
 """Namespace and name."""
 
