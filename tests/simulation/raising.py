@@ -8,7 +8,7 @@ from tests.simulation.manifests import found, manifest, spec_of, uid_of
 from tests.simulation.workloads.actions import RaiseAsObject, RaiseInSpec
 
 from perdure.engine.values import Json, JsonObject
-from perdure.errors import ObjectConflictError, TransientError
+from perdure.errors import ObjectConflictError, UnknownOutcomeError
 from perdure.ports import WORKFLOW_EVENTS, WORKFLOW_INSTANCES, Objects
 from perdure.verification.evidence import Deed
 
@@ -100,7 +100,7 @@ class Raising:
     async def _is_other(self, objects: Objects) -> bool:
         body = await self._event(objects)
         if body is None:
-            raise TransientError(f"{self._action.object_name} was there and is gone")
+            raise UnknownOutcomeError(f"{self._action.object_name} was there and is gone")
         return spec_of(body) != self._spec
 
     async def _event(self, objects: Objects) -> JsonObject | None:

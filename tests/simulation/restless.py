@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from perdure.engine.values import JsonObject
 from perdure.errors import (
     ObjectConflictError,
+    ObjectForbiddenError,
     ObjectNotFoundError,
     ObjectRejectedError,
     ThrottledError,
@@ -29,8 +30,12 @@ class Mishap(Enum):
     """It does not arrive, which nobody knows."""
     UNANSWERED = auto()
     """It is carried out, and the answer is lost."""
+    TWICE = auto()
+    """It is carried out twice; the second answer comes."""
     BUSY = auto()
     """Refused for now."""
+    FORBIDDEN = auto()
+    """Refused for good."""
     THROTTLED = auto()
     """Refused for 7 s."""
 
@@ -39,7 +44,8 @@ class RestlessObjects:
     """Implements Objects. The next write, or read, meets the next mishap of its list.
 
     A patch knows `add`, `replace` and `remove`. As on the API server, two events of one id are
-    refused, and so is a change of the input. `between` is called once, after the next lost write.
+    refused, and so is a change of the input. `between` is called once, after the next lost
+    write. The object called `taken` is gone when it is looked for: somebody was quicker.
     """
 
     def __init__(self) -> None:
@@ -47,6 +53,7 @@ class RestlessObjects:
         self.writes: list[Mishap] = []
         self.reads: list[Mishap] = []
         self.between: Callable[[], object] | None = None
+        self.taken: str | None = None
         self.calls: list[str] = []
         self._count = 0
 
@@ -63,6 +70,8 @@ class RestlessObjects:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> JsonObject:
         def act() -> JsonObject:
+            if name == self.taken:
+                self.bodies.pop((resource.plural, namespace, name), None)
             found: JsonObject = copy.deepcopy(self._stored(resource, namespace, name))
             return found
 
@@ -126,6 +135,11 @@ class RestlessObjects:
         match mishaps.pop(0) if mishaps else Mishap.NONE:
             case Mishap.NONE:
                 return act()
+            case Mishap.TWICE:
+                act()
+                return act()
+            case Mishap.FORBIDDEN:
+                raise ObjectForbiddenError("a policy says no", status=403)
             case Mishap.BUSY:
                 raise TransientError("not now")
             case Mishap.THROTTLED:

@@ -153,6 +153,15 @@ def body_and_place(services: Services) -> str:
     return answer.headers["location"]
 
 
+def test_a_poll_tells_whose_it_is_as_its_start_did() -> None:
+    services = Services(Script(seed=3))
+    start = services.answer(arrival(content=b'{"uid":"u1","path":"a.catch[0]"}'))
+    assert isinstance(start, Reply)
+    poll = replace(arrival(start.headers["location"], content=None), method="GET")
+    assert poll.origin == ("u1", "a.catch[0]")
+    assert poll.key == "k1"
+
+
 def test_an_operation_that_nobody_started_is_not_found() -> None:
     assert Services(Script(seed=3)).answer(arrival(f"{OPERATIONS}k9")) == NOT_FOUND
 

@@ -27,7 +27,8 @@ from perdure.ports import WORKFLOW_INSTANCES
 from perdure.testing.clock import BEGINNING, VirtualClock
 from perdure.verification.evidence import ClientCall, Deed, Outcome
 
-LOST, UNANSWERED, BUSY, THROTTLED = Mishap.LOST, Mishap.UNANSWERED, Mishap.BUSY, Mishap.THROTTLED
+LOST, UNANSWERED, TWICE = Mishap.LOST, Mishap.UNANSWERED, Mishap.TWICE
+BUSY, THROTTLED = Mishap.BUSY, Mishap.THROTTLED
 SPEC: Any = {"definitionRef": {"name": "order"}, "input": {"n": 1}}
 
 
@@ -110,7 +111,7 @@ async def test_a_start_for_later_counts_from_the_beginning_of_the_run(world: Wor
     assert world.instance()["spec"]["startAt"] == "2026-01-01T00:00:30Z"
 
 
-@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, BUSY, THROTTLED])
+@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, TWICE, BUSY, THROTTLED])
 async def test_a_start_that_goes_wrong_once_is_made_once(world: World, mishap: Mishap) -> None:
     world.objects.writes = [mishap]
     call = await world.do(start())
@@ -147,7 +148,7 @@ async def test_a_throttled_user_waits_as_long_as_was_asked(world: World) -> None
     assert world.clock.monotonic() > 7
 
 
-@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, BUSY])
+@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, TWICE, BUSY])
 async def test_an_event_that_goes_wrong_once_is_appended_once(world: World, mishap: Mishap) -> None:
     uid = world.begin()
     world.objects.writes = [mishap]
@@ -172,7 +173,7 @@ async def test_an_event_for_no_instance_is_refused_in_the_spec_and_waits_as_an_o
     assert world.log[1].uid == ""
 
 
-@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, BUSY])
+@pytest.mark.parametrize("mishap", [LOST, UNANSWERED, TWICE, BUSY])
 async def test_an_event_object_that_goes_wrong_once_is_there_in_the_end(
     world: World, mishap: Mishap
 ) -> None:
@@ -192,6 +193,15 @@ async def test_an_equal_event_object_that_exists_counts_as_success_and_another_d
     assert outcomes == ["acknowledged", "acknowledged", "refused"]
 
 
+async def test_an_event_object_sent_twice_and_taken_at_once_is_not_called_refused(
+    world: World,
+) -> None:
+    world.begin()
+    world.objects.writes = [TWICE, Mishap.FORBIDDEN]
+    world.objects.taken = "e1"
+    assert (await world.do(send())).outcome is Outcome.UNKNOWN
+
+
 async def test_a_bound_event_names_the_uid_of_the_instance(world: World) -> None:
     uid = world.begin()
     call = await world.do(send(is_bound=True))
@@ -207,7 +217,7 @@ async def test_a_repeat_of_a_bound_event_is_for_the_same_instance(world: World) 
     assert world.stored("workflowevents", "e1")["spec"]["instanceUid"] == uid
 
 
-@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED])
+@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED, TWICE])
 async def test_controls_are_set_whatever_goes_wrong_once(world: World, mishap: Mishap) -> None:
     world.begin()
     world.objects.writes = [mishap]
@@ -223,7 +233,7 @@ async def test_controls_are_set_whatever_goes_wrong_once(world: World, mishap: M
     assert {call.outcome for call in world.log} == {Outcome.ACKNOWLEDGED}
 
 
-@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED, BUSY])
+@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED, TWICE, BUSY])
 async def test_an_instance_is_deleted_whatever_goes_wrong_once(
     world: World, mishap: Mishap
 ) -> None:
@@ -247,7 +257,7 @@ async def test_a_delete_of_nothing_is_refused(world: World) -> None:
     assert (await world.do(Delete(at=0.0, instance="run-1"))).outcome is Outcome.REFUSED
 
 
-@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED, BUSY])
+@pytest.mark.parametrize("mishap", [Mishap.NONE, LOST, UNANSWERED, TWICE, BUSY])
 async def test_a_definition_is_applied_changed_and_deleted(world: World, mishap: Mishap) -> None:
     for spec in ({"steps": [1]}, {"steps": [2]}):
         world.objects.writes = [mishap]

@@ -102,16 +102,18 @@ class Attempts:
         return self._given_up(), ""
 
     async def _refused(self, request: Request) -> tuple[Outcome, str]:
-        """Judge a refusal: after a try whose answer was lost it may be the echo of a success."""
-        if not self._is_in_doubt:
-            return Outcome.REFUSED, ""
+        """Judge a refusal: it may be the echo of a success.
+
+        Not only after a lost answer: a proxy on the way may have sent a request twice, and then
+        the second one meets what the first one did.
+        """
         for attempt in range(1, ATTEMPTS):
             try:
                 uid = await request.look(self._objects)
             except (TransientError, ObjectError):
                 await self._pause(attempt)
                 continue
-            return (Outcome.UNKNOWN, "") if uid is None else (Outcome.ACKNOWLEDGED, uid)
+            return (self._given_up(), "") if uid is None else (Outcome.ACKNOWLEDGED, uid)
         return Outcome.UNKNOWN, ""
 
     def _given_up(self) -> Outcome:

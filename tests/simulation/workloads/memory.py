@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlencode
 
 from tests.simulation.workloads.services import OPERATIONS, Answer, Reply, Request, Script, reply
 
@@ -63,8 +63,8 @@ class Arrival:
     def origin(self) -> tuple[str, str]:
         """Return uid and path of the step that calls, as the definitions of a workload tell them.
 
-        They are in the body, the form or the query; "" where they are not (in polls). The path
-        is that of `perdure.engine.paths` without the marks of repeated blocks (`~2`).
+        They are in the body, the form or the query; "" where they are not. The path
+            is that of `perdure.engine.paths` without the marks of repeated blocks (`~2`).
         """
         body = self.body
         said = body if isinstance(body, dict) and "uid" in body else self._query()
@@ -110,6 +110,14 @@ class Services:
         answer = reply(self._script, request)
         if is_poll and known is not None:
             known.polls += 1
-        elif known is None and isinstance(answer, Reply) and answer.code == 202:
-            self._operations[place] = _Operation(started=arrival.at)
+        elif isinstance(answer, Reply) and answer.code == 202:
+            self._operations.setdefault(place, _Operation(started=arrival.at))
+            return _with_origin(answer, arrival)
         return answer
+
+
+def _with_origin(answer: Reply, arrival: Arrival) -> Reply:
+    """Have polls tell whose they are, as the start did."""
+    uid, path = arrival.origin
+    location = f"{answer.headers['location']}?{urlencode({'uid': uid, 'path': path})}"
+    return replace(answer, headers={**answer.headers, "location": location})
