@@ -55,6 +55,11 @@ check: $(READY) ## Format, lint, types, import contracts, generated files unchan
 kill-test: $(READY) ## Kill the operator at 60 random moments under load; nothing may be lost
 	@$(BIN)/python -m tests.e2e.kill_test
 
+.PHONY: chaos
+chaos: $(READY) ## Let everything fail around real operators, and judge [MINUTES=10 SEED=1 OPERATORS=3]
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) \
+	  --operators $(or $(OPERATORS),3)
+
 .PHONY: bench
 bench: $(READY) ## Measure writes, latency, throughput, memory, start-up; writes build/bench.json
 	@$(BIN)/python -m tests.bench

@@ -5,12 +5,14 @@ also where an answer was lost on its way back.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.e2e.trial import now
 
+CREATING = frozenset({"POST"})
+CHANGING = frozenset({"PUT", "PATCH"})
+DELETING = frozenset({"DELETE"})
 COMMIT_ID = "/status/commitId"
 LATE = 30.0  # seconds within which a request that nobody saw answered may still have been applied
 
@@ -25,8 +27,24 @@ class Sighting:
     """Path of the object in etcd's order: resource/namespace/name."""
     at: float
     is_status: bool
+    commit: str
+    """The commit id that it sets, "" for none."""
     version: str = ""
     is_answered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A version to be explained: `commit` is the commit id that it set, "" for none.
+
+    `methods` are those that can have made it, `at` is when it was seen.
+    """
+
+    place: str
+    version: int
+    at: float
+    commit: str
+    methods: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -34,18 +52,14 @@ class Sightings:
     """Everything the proxies saw, to be asked who made a version."""
 
     by_version: dict[str, Sighting] = field(default_factory=dict)
-    by_commit: dict[str, str] = field(default_factory=dict)
     by_place: dict[str, list[Sighting]] = field(default_factory=dict)
 
     def note(self, identity: str, method: str, path: str, content: bytes) -> Sighting:
         """Take a request down before it is handed on."""
         body = parsed(content)
         place, is_status = place_of(path, body)
-        sighting = Sighting(identity, method, place, now(), is_status)
+        sighting = Sighting(identity, method, place, now(), is_status, commit_of(body))
         self.by_place.setdefault(place, []).append(sighting)
-        commit = commit_of(body)
-        if commit:
-            self.by_commit[commit] = identity
         return sighting
 
     def answered(self, sighting: Sighting, status: int, content: bytes) -> None:
@@ -58,29 +72,21 @@ class Sightings:
             if sighting.version and sighting.method != "DELETE":
                 self.by_version[sighting.version] = sighting
 
-    def maker(self, place: str, version: int, at: float, commit: str) -> Sighting | None:
-        """Return who made this version of an object; None if no operator did.
-
-        `commit` is the commit id that the write set, "" for none; `at` is when it was seen.
-        """
-        found = self.by_version.get(str(version))
+    def maker(self, made: Made) -> Sighting | None:
+        """Return the request that made this version of an object; None if no operator did."""
+        found = self.by_version.get(str(made.version))
         if found is not None:
             return found
-        candidates = [s for s in self.by_place.get(place, []) if at - LATE <= s.at <= at + 1]
-        if commit:
-            identity = self.by_commit.get(commit)
-            return next((s for s in reversed(candidates) if s.identity == identity), None)
-        return unanswered(candidates)
-
-    def deleter(self, place: str, at: float) -> Sighting | None:
-        """Return who asked for a deletion last before it was seen; None if no operator did."""
-        candidates = [s for s in self.by_place.get(place, []) if s.method == "DELETE"]
-        return next((s for s in reversed(candidates) if at - LATE <= s.at <= at + 1), None)
-
-
-def unanswered(candidates: Sequence[Sighting]) -> Sighting | None:
-    """Return the last of the requests of which nobody knows what became."""
-    return next((s for s in reversed(candidates) if not s.is_answered), None)
+        fitting = [
+            sighting
+            for sighting in self.by_place.get(made.place, [])
+            if made.at - LATE <= sighting.at <= made.at + 1
+            and sighting.method in made.methods
+            and sighting.commit == made.commit
+        ]
+        if made.commit or made.methods == DELETING:
+            return fitting[-1] if fitting else None
+        return next((each for each in reversed(fitting) if not each.is_answered), None)
 
 
 def place_of(path: str, body: Any) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.chaos.sightings import Sighting, Sightings
+from tests.chaos.sightings import CHANGING, CREATING, DELETING, Made, Sighting, Sightings
 from tests.chaos.users import moment
 from tests.chaos.witness import Seen
 from tests.e2e.services import Request
@@ -58,11 +58,15 @@ def maker_of(
     seen: Seen, before: JsonObject | None, after: JsonObject | None, sightings: Sightings
 ) -> Sighting | None:
     """Return the request of an operator that made this write, None if it was none of theirs."""
-    if after is None:
-        return sightings.deleter(seen.place, seen.at)
     commit, known = commit_of(after), commit_of(before)
-    fresh = commit if commit != known else ""
-    return sightings.maker(seen.place, seen.revision, seen.at, fresh)
+    made = Made(
+        place=seen.place,
+        version=seen.revision,
+        at=seen.at,
+        commit=commit if commit != known else "",
+        methods=CREATING if before is None else DELETING if after is None else CHANGING,
+    )
+    return sightings.maker(made)
 
 
 def commit_of(body: JsonObject | None) -> str:
