@@ -124,7 +124,7 @@ def test_without_what_was_known_everything_is_decided_alike() -> None:
 
 def test_deciding_twice_on_equal_facts_gives_equal_decisions() -> None:
     story = heavy_story()
-    facts = Facts(incarnation="me", commit_id="c", events=events(20))
+    facts = Facts(incarnation="me", commit_id="c", events=events(4))
     first = story.orchestrator.advance(story.state, facts, story.now)
     assert story.orchestrator.advance(story.state, facts, story.now) == first
 
@@ -158,10 +158,10 @@ def test_a_turn_with_too_many_questions_goes_on_in_the_next(where: str, asked: l
     story.now += timedelta(hours=1)
     turns: list[int] = []
     while not turns or story.goes_on:
-        story.one_turn(events=events(20))
+        story.one_turn(events=events(8))
         turns.append(len(asked) - sum(turns))
         assert len(turns) < 100, "the turns never end"
-    assert sum(turns) == 5 * 20, "each wait was asked once about each event"
+    assert sum(turns) == 5 * 8, "each wait was asked once about each event"
     assert max(turns) <= MAX_TURN // 600_000 + 1
     story.turn(events=events(5, data=29_999, first=50))
     assert story.phase == "Succeeded"
@@ -170,12 +170,12 @@ def test_a_turn_with_too_many_questions_goes_on_in_the_next(where: str, asked: l
 def test_a_turn_that_only_asks_goes_on_although_it_decides_nothing(asked: list[str]) -> None:
     waits = [event(f"w{i}", where="event.data == input.many[29999]", needs=["h"]) for i in range(5)]
     story = started(flow(http("h"), *waits), {"many": MANY})
-    story.turn(events=events(20))
+    story.turn(events=events(8))
     assert asked == []
     story.answer("h")
-    assert len(asked) == 5 * 20
+    assert len(asked) == 5 * 8
     assert story.types(story.one_turn()) == []
-    assert len(asked) == 5 * 20
+    assert len(asked) == 5 * 8
 
 
 def test_a_long_turn_decides_what_a_short_one_would_in_the_same_order(

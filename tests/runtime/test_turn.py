@@ -9,7 +9,9 @@ import pytest
 from tests.language.definitions import X, event, flow, http, put, wait
 from tests.runtime.worlds import World, rounds
 
+from perdure.engine.events import Door, EventReceived
 from perdure.engine.external import MAX_WAITING_EVENTS
+from perdure.engine.fold import replay
 from perdure.engine.values import Json, JsonObject
 from perdure.errors import HistoryCorruptError, TransientError
 from perdure.ports import (
@@ -456,8 +458,23 @@ async def test_answers_of_a_dropped_decision_are_not_believed() -> None:
     key = world.store.create()
     await world.turns.run(key)
     world.desk.inbox.put(parse_event(world.send("approved", 2)))
-    wanted = SpecEvent(id="e1", name="approved", data=1)
-    # The wanted event gets the id that the unwanted one had in the decision that is dropped.
-    world.store.before_commit = [lambda: world.store.edit(key, events=(wanted,))]
+    # Another process that is stopping takes the wanted event, under the id that the unwanted one
+    # had in the decision that is dropped, and leaves it to others to ask about it.
+    world.store.before_commit = [lambda: _take_wanted(world, key)]
     await world.turns.run(key)
     assert world.store.types(key)[-1] == "InstanceEnded"
+
+
+def _take_wanted(world: World, key: InstanceKey) -> None:
+    state = world.store.now(key).state
+    received = EventReceived(
+        id=state.last_id + 1,
+        at=world.clock.now(),
+        event_id="e1",
+        name="approved",
+        door=Door.SPEC,
+        data=1,
+    )
+    world.store.instances[key].history += (received,)
+    rev = (world.store.now(key).rev or 0) + 1
+    world.store.touch(key, rev=rev, state=replay(state, [received]))
