@@ -49,6 +49,16 @@ def test_a_lease_that_was_deleted_is_written_again_by_the_process_that_had_it() 
     assert checks_of(log.verdict()) == ["no_return"]
 
 
+def test_a_lease_that_was_stolen_and_deleted_unseen_was_taken_by_nobody() -> None:
+    log = Log()
+    log.lease(ME)
+    stolen = {"holderIdentity": AGAIN}
+    log.put("leases", "perdure-perdure-0", lambda b: b.update(spec=stolen), actor=USER)  # type: ignore[arg-type]  # JSON
+    log.delete("leases", "perdure-perdure-0")
+    log.lease(ME)
+    assert log.verdict() == []
+
+
 def test_a_lease_that_is_written_for_another_identity_is_reported() -> None:
     log = Log()
     log.lease(ME)

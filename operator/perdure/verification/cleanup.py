@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import number, part, text
+from perdure.verification.bodies import identity_of, number, part, text
 from perdure.verification.checks import Texts, WriteCheck
 from perdure.verification.evidence import Write
 from perdure.verification.external import marks_are_true, was_taken
@@ -142,9 +142,10 @@ def _is_settled(account: Account, write: Write) -> bool:
 
 def no_return(world: World, write: Write) -> Texts:
     """A process whose Lease went to another incarnation never writes it again."""
-    holder, leases = holder_of(write), world.leases
-    before = leases.holder(write.namespace, write.name)
-    if holder not in ("", before) and leases.has_held(write.namespace, write.name, holder):
+    holder = holder_of(write)
+    if identity_of(holder) != write.actor:
+        return
+    if world.leases.was_given_up(write.namespace, write.name, holder):
         yield f"{holder} holds the Lease again, after another had it"
 
 
@@ -153,7 +154,7 @@ def own_lease(world: World, write: Write) -> Texts:
     holder = holder_of(write)
     if not world.is_operator(write.actor) or not holder or write.after is None:
         return
-    if holder.rpartition("_")[0] != write.actor:
+    if identity_of(holder) != write.actor:
         yield f"{write.actor} wrote the Lease for {holder}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from perdure.verification.bodies import part, text
+from perdure.verification.bodies import identity_of, part, text
 from perdure.verification.evidence import Write
 
 DEAD = timedelta(seconds=15)
@@ -25,6 +25,8 @@ class LeaseStory:
 
     times: list[datetime] = field(default_factory=list)
     holders: list[str] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    """Who took it in their own name, "" where one gave it up; each change once."""
 
 
 class Leases:
@@ -47,18 +49,21 @@ class Leases:
         holder = holder_of(write)
         story.times.append(write.at)
         story.holders.append(holder)
+        owner = story.owners[-1] if story.owners else ""
+        is_own = write.actor == identity_of(holder or owner)
+        if is_own and holder != owner:
+            story.owners.append(holder)
         if holder:
             self._of[holder] = story
 
-    def holder(self, namespace: str, name: str) -> str:
-        """Return who holds a Lease now, or did when it was deleted; "" nobody."""
-        story = self._stories.get((namespace, name))
-        return story.holders[-1] if story is not None and story.holders else ""
+    def was_given_up(self, namespace: str, name: str, incarnation: str) -> bool:
+        """Return whether this process start has had the Lease, and another one has it since.
 
-    def has_held(self, namespace: str, name: str, incarnation: str) -> bool:
-        """Return whether this process start has held the Lease at some time."""
+        Only what processes write in their own name counts: a Lease that somebody else wrote to,
+        and that was deleted before its process saw it, was taken by nobody.
+        """
         story = self._stories.get((namespace, name))
-        return story is not None and incarnation in story.holders
+        return story is not None and incarnation in story.owners[:-1]
 
     def is_known(self, incarnation: str) -> bool:
         """Return whether this process start has ever held a Lease."""
