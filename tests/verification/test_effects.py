@@ -10,6 +10,7 @@ from tests.verification.logs import (
     OTHER,
     YOU,
     Log,
+    call_step,
     calling,
     checks_of,
     claim,
@@ -101,6 +102,37 @@ def test_a_key_of_the_users_own_is_no_fault_but_two_effects_with_one_key_are() -
     log.effects.pop(0)
     log.request("b", key=key_of(log.states["order-1"].uid, "a"))
     assert checks_of(log.verdict()) == ["keys_apart"]
+
+
+def repeated_block() -> Log:
+    """Return the log of a block in its second run: `pay~2.charge` is event 9."""
+    log = Log()
+    log.lease()
+    log.define(
+        {"name": "pay", "call": {"flow": "paying"}, "retry": {"attempts": 2, "when": "true"}},
+        flows=[{"name": "paying", "steps": [call_step()]}],
+    )
+    log.start()
+    log.turn()
+    log.exchange("pay.charge", code=400)
+    log.until_wake()
+    assert [a.path for a in log.states["order-1"].activities.values()] == ["pay~2.charge"]
+    return log
+
+
+def test_a_request_of_a_repeated_block_is_told_apart_by_its_key() -> None:
+    log = repeated_block()
+    uid = log.states["order-1"].uid
+    log.request("pay.charge", key=key_of(uid, "pay~2.charge"))
+    assert log.verdict() == []
+    log.request("pay.charge", key=key_of(uid, "pay.charge"))
+    assert checks_of(log.verdict()) == ["claimed"]
+
+
+def test_a_request_of_a_repeated_block_without_a_key_is_of_the_newest_run() -> None:
+    log = repeated_block()
+    log.request("pay.charge", key="")
+    assert checks_of(log.verdict()) == ["one_key"]
 
 
 def test_a_result_that_no_service_gave_is_reported() -> None:

@@ -12,12 +12,12 @@ from itertools import pairwise
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account, Attempt, Claim
 from perdure.verification.bodies import is_same, number, part, text
-from perdure.verification.chain import sha256
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import Disturbance, Effect
 from perdure.verification.external import stored_value
 from perdure.verification.leases import DEAD, MUTE
 from perdure.verification.recipes import spec_of, step_at
+from perdure.verification.requests import key_of
 
 LINGERING = timedelta(seconds=5)
 """How long after an end a request may still arrive that had been sent before it."""
@@ -85,12 +85,6 @@ def one_key(trial: Trial) -> Findings:
         for effect in effects:
             if not is_poll(effect, attempt) and effect.key != key_of(account, attempt):
                 yield Finding(account.subject, f"{attempt.path}: sent under key {effect.key!r}")
-
-
-def key_of(account: Account, attempt: Attempt) -> str:
-    """Return the Idempotency-Key of a call; no instance has more than one round yet."""
-    suffix = "/start" if "poll" in attempt.request else ""
-    return sha256(f"{account.uid}/r0/{attempt.path}{suffix}".encode())
 
 
 def keys_apart(trial: Trial) -> Findings:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from perdure.verification.checks import EndCheck, Trial
-from perdure.verification.evidence import Effect, Evidence, Violation, Violations
+from perdure.verification.evidence import Evidence, Violation, Violations
 from perdure.verification.registry import CHECKS
+from perdure.verification.requests import by_attempt
 from perdure.verification.watcher import Watcher, watch
 from perdure.verification.world import Bounds, World
 
@@ -39,12 +38,4 @@ def conclude(watcher: Watcher, evidence: Evidence) -> Violations:
 
 def trial_of(world: World, evidence: Evidence) -> Trial:
     """Return what end checks look at."""
-    return Trial(evidence=evidence, world=world, effects=by_attempt(evidence.effects))
-
-
-def by_attempt(effects: Iterable[Effect]) -> dict[tuple[str, str, int], list[Effect]]:
-    """Return the effects by uid, path and attempt, in order of time."""
-    found: dict[tuple[str, str, int], list[Effect]] = {}
-    for effect in sorted(effects, key=lambda one: one.at):
-        found.setdefault((effect.uid, effect.path, effect.attempt), []).append(effect)
-    return found
+    return Trial(evidence=evidence, world=world, effects=by_attempt(world, evidence.effects))

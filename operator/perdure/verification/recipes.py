@@ -63,8 +63,9 @@ def _bodies_of(step: JsonObject) -> list[JsonObject]:
 
 def _flow_of(spec: JsonObject, step: JsonObject) -> JsonObject:
     """Return the flow that a step runs, empty where it may be one of several."""
-    flows = {text(body.get("flow")) for body in _bodies_of(step) if "flow" in body}
-    return part(spec, "flows", flows.pop()) if len(flows) == 1 else NOTHING
+    names = {text(body.get("flow")) for body in _bodies_of(step) if "flow" in body}
+    found = [flow for flow in items(spec.get("flows")) if flow.get("name") in names]
+    return found[0] if len(names) == 1 and found else NOTHING
 
 
 def _leaf_of(step: JsonObject) -> JsonObject:
