@@ -57,14 +57,14 @@ def test_a_write_of_which_nobody_knows_the_answer_is_that_of_who_asked_for_it() 
 
 
 def test_a_deletion_is_that_of_the_operator_who_asked_for_it_or_of_a_user() -> None:
-    for asked, actor in ((True, "a"), (False, "user")):
+    for asked, actor in ((True, "a"), (False, "administrator")):
         sightings = Sightings()
         if asked:
             sightings.note("a", "DELETE", f"{LEASES}/order", b"")
         lease: Object = {"metadata": {"uid": "l", "name": "order"}}
         place = "leases/ns/order"
         rows = [Seen(1, now(), place, lease), Seen(2, now(), place, None)]
-        assert [write.actor for write in writes_of(rows, sightings)] == ["user", actor]
+        assert [write.actor for write in writes_of(rows, sightings)] == ["administrator", actor]
 
 
 def test_a_version_shares_what_has_not_changed_with_the_one_before() -> None:

@@ -20,12 +20,12 @@ async def test_no_write_is_missed_while_servers_are_killed_and_the_past_is_forgo
     async def write(holder: str) -> None:
         async with cluster.api() as api:
             patch = {"spec": {"holderIdentity": holder}}
-            made = await api.patch(f"{url}/a", patch)
+            made = await api.patch(f"{url}/perdure-a", patch)
             versions.append(int(made["metadata"]["resourceVersion"]))
 
     async with Witness(cluster, tmp_path / "writes.jsonl") as witness:
         async with cluster.api() as api:
-            made = await api.create(url, {"metadata": {"name": "a"}})
+            made = await api.create(url, {"metadata": {"name": "perdure-a"}})
             versions.append(int(made["metadata"]["resourceVersion"]))
         await asyncio.to_thread(cluster.restart, "etcd")
         await asyncio.to_thread(wait_for, cluster.connection.is_ready, "the API server", 60.0)
@@ -34,9 +34,9 @@ async def test_no_write_is_missed_while_servers_are_killed_and_the_past_is_forgo
         await asyncio.to_thread(cluster.forget_history)
         await write("two")
         async with cluster.api() as api:
-            await api.delete(f"{url}/a")
+            await api.delete(f"{url}/perdure-a")
         await witness.caught_up()
-    place = f"leases/{namespace}/a"
+    place = f"leases/{namespace}/perdure-a"
     seen = [each for each in accepted(tmp_path / "writes.jsonl") if each.place == place]
     assert [each.revision for each in seen[:-1]] == versions
     assert seen[-1].value is None

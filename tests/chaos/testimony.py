@@ -13,9 +13,12 @@ from tests.e2e.services import Request
 
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.evidence import Answered, Effect, Write
+from perdure.verification.world import LEASES
 
 USER = "user"
-"""Whoever is no operator: users, administrators, and the cluster's own controllers."""
+"""Whoever is no operator: users, and the cluster's own controllers."""
+ADMINISTRATOR = "administrator"
+"""Who meddles with Leases: the oracle takes whoever writes one for an operator."""
 
 
 def writes_of(seen: Iterable[Seen], sightings: Sightings) -> Iterator[Write]:
@@ -42,7 +45,7 @@ def write_of(
     return Write(
         revision=seen.revision,
         at=moment(seen.at),
-        actor=USER if maker is None else maker.identity,
+        actor=stranger(resource) if maker is None else maker.identity,
         verb=verb_of(maker, before, after),
         resource=resource,
         subresource=subresource_of(maker, before, after),
@@ -52,6 +55,11 @@ def write_of(
         before=before,
         after=after,
     )
+
+
+def stranger(resource: str) -> str:
+    """Return who wrote what no operator wrote."""
+    return ADMINISTRATOR if resource == LEASES else USER
 
 
 def maker_of(

@@ -30,6 +30,7 @@ KEPT = {
     "controllerrevisions": "controllerrevisions",
     "leases": "leases",
 }
+PRESENCE = "/perdure-"
 RETRY_SECONDS = 0.1  # etcd is down for a moment now and then
 
 
@@ -160,6 +161,8 @@ def accepted(file: Path) -> Iterator[Seen]:
 
 def place_of(key: str) -> str | None:
     """Return resource/namespace/name of an etcd key; None for kinds that are not kept."""
+    if key.startswith(f"{PREFIX}leases/") and PRESENCE not in key:
+        return None  # the API server has some of its own
     for prefix, resource in KEPT.items():
         if key.startswith(f"{PREFIX}{prefix}/"):
             return f"{resource}/{key.removeprefix(f'{PREFIX}{prefix}/')}"
