@@ -12,9 +12,11 @@ from perdure.verification import (
     external,
     lifecycle,
     liveness,
+    policies,
     promises,
     shown,
     timers,
+    turns,
 )
 from perdure.verification.checks import Check
 
@@ -29,6 +31,8 @@ CHECKS: tuple[Check, ...] = (
     *effects.CHECKS,
     *promises.CHECKS,
     *liveness.CHECKS,
+    *policies.CHECKS,
+    *turns.CHECKS,
 )
 
 
