@@ -261,6 +261,21 @@ async def test_a_deleted_lease_is_created_again() -> None:
         assert presence.may_send
 
 
+async def test_a_process_that_could_not_renew_and_finds_its_lease_deleted_has_to_exit() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    presence = presence_of(objects, clock)
+    await presence.start()
+    async with running(presence):
+        objects.failing = TransientError("cut off")
+        await pass_time(clock, 12)
+        objects.items.clear()
+        objects.failing = None
+        await pass_time(clock, 2)
+        assert presence.lost.is_set()
+        assert not presence.may_send
+        assert objects.items == {}
+
+
 async def test_a_released_lease_names_nobody_and_is_not_renewed() -> None:
     objects, clock = StoredLeases(), ManualClock()
     presence = presence_of(objects, clock)

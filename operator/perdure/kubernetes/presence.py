@@ -85,7 +85,7 @@ class LeasePresence:
         self._is_watching = asyncio.Event()
         self._deaths: asyncio.Queue[str] = asyncio.Queue()
         self.lost = asyncio.Event()
-        """Set when another process has taken the Lease over: this one has to exit."""
+        """Set when another process has, or may have, taken the Lease over: this one has to exit."""
 
     @property
     def incarnation(self) -> str:
@@ -186,7 +186,11 @@ class LeasePresence:
         try:
             found = await self._objects.get(LEASES, self._namespace, lease_name(self._identity))
         except ObjectNotFoundError:
-            # Somebody deleted it: nobody else has it.
+            if self.lease_age_seconds >= self._times.mute_seconds:
+                # Who had it meanwhile cannot be seen any more; to others this one may be dead.
+                LOG.error("the Lease is gone and was not renewed for long", extra=self._fields())
+                self.lost.set()
+                return
             fresh = new_lease(lease_name(self._identity), self._namespace)
             self._lease = await self._objects.create(LEASES, self._namespace, self._ours(fresh))
             self._renewed(sent)
