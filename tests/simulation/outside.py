@@ -18,6 +18,8 @@ class Outside:
 
     def __init__(self, workload: Workload) -> None:
         self._services = Services(workload.script)
+        self._origins: dict[str, tuple[str, str]] = {}
+        """Whose a call was, by its key: a poll names its operation, and that is the key."""
         self.hosts = workload.hosts
 
     def reply(self, call: ServiceCall, now: float) -> ServiceReply:
@@ -38,8 +40,13 @@ class Outside:
                 return ServiceReply(delay_seconds=0.0, fault="silent")
 
     def origin(self, call: ServiceCall) -> tuple[str, str]:
-        """Return uid and path that the request names."""
-        return _arrival(call, 0.0).origin
+        """Return uid and path that the request names, or for a poll those of its start."""
+        arrival = _arrival(call, 0.0)
+        if not arrival.origin[0]:
+            return self._origins.get(arrival.key, ("", ""))
+        if arrival.key:
+            self._origins[arrival.key] = arrival.origin
+        return arrival.origin
 
     async def addresses(self, host: str) -> Sequence[str]:
         """Return the address of a host that the workload calls by URL. Raises OSError."""

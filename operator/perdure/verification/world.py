@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import items, part, text
+from perdure.verification.bodies import identity_of, items, part, text
 from perdure.verification.evidence import Write
-from perdure.verification.leases import Leases
+from perdure.verification.leases import Leases, holder_of
 
 INSTANCES = "workflowinstances"
 EVENTS = "workflowevents"
@@ -112,7 +112,7 @@ class World:
     definitions: dict[Place, JsonObject] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
     operators: set[str] = field(default_factory=set)
-    """Whoever writes a Lease of presence is one."""
+    """Whoever writes a Lease in its own name is one."""
 
     def is_operator(self, actor: str) -> bool:
         """Return whether the writer is one of ours, and not a user or a part of the cluster."""
@@ -150,7 +150,7 @@ def note(world: World, write: Write) -> None:
                 world.definitions[place] = write.after
         case "leases":
             world.leases.note(write)
-            if write.name.startswith("perdure-") and write.after is not None:
+            if write.after is not None and identity_of(holder_of(write)) == write.actor:
                 world.operators.add(write.actor)
         case _:
             pass

@@ -70,6 +70,9 @@ class Updates:
         if old is None:
             if not kind.creates_on_put:
                 raise not_found(kind, route.key[1])
+            asked_uid = cast("JsonObject", body["metadata"]).get("uid")
+            if asked_uid:
+                raise wrong_uid(kind, *route.key, str(asked_uid), "")
             return 201, self._creation.create_decoded(route, request, body, findings)
         _check_version(route, old, body)
         return 200, self._change(route, request, old, body, findings)
@@ -143,7 +146,7 @@ class Updates:
         if metadata is not before:
             check_metadata(kind, metadata, findings)
             check_change(metadata, before, findings)
-        causes = findings.judge()
+        causes = findings.judge(has_rules=kind.is_custom)
         if causes:
             raise invalid_object(kind, route.key[1], causes)
         return body
@@ -216,13 +219,13 @@ def _restricted(route: Route, asked: JsonObject, old: JsonObject) -> JsonObject:
     before = cast("JsonObject", old["metadata"])
     metadata = cast("JsonObject", asked["metadata"])
     if metadata is not before:
-        # What only the server writes stays, unless the body contradicts it.
+        # What only the server writes stays; a body that contradicts it is refused later.
         kept = {key: before[key] for key in (*OWN, "namespace") if key in before}
         metadata = {**kept, **metadata, "resourceVersion": before["resourceVersion"]}
-        if "generation" in before:
-            metadata["generation"] = before["generation"]
-        else:
-            metadata.pop("generation", None)
+        for field in ("creationTimestamp", "generation"):
+            metadata.pop(field, None)
+            if field in before:
+                metadata[field] = before[field]
         asked = {**asked, "metadata": metadata}
     return _with_status(asked, old) if route.kind.has_status else asked
 
