@@ -17,7 +17,7 @@ from perdure.language.run import Run
 from perdure.testing import Story, started
 
 MANY: list[Json] = list(range(30_000))
-"""Handing it over takes an eighth of what a turn may do."""
+"""Handing it over takes a fifth of what a turn may do."""
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_what_is_known_of_another_history_is_not_believed() -> None:
 
 
 def heavy_story(where: str = "event.data == input.many[29999]") -> Story:
-    """Five waits, each of whose questions takes an eighth of what a turn may do."""
+    """Five waits, each of whose questions takes a fifth of what a turn may do."""
     waits = [event(f"w{i}", where=where, needs=[]) for i in range(5)]
     return started(flow(*waits), {"many": MANY})
 

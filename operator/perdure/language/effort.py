@@ -35,8 +35,11 @@ MAX_WORK: Final = 10_000_000
 """Units of work of one expression: at most a tenth of a second (see `costs`)."""
 MAX_TOGETHER: Final = 3 * MAX_WORK
 """The same of all expressions that one decision needs, such as the cases of a switch."""
-MAX_TURN: Final = 5_000_000
-"""A turn that has done so much goes on in the next one, so that others have theirs."""
+MAX_TURN: Final = 3_000_000
+"""A turn that has done so much goes on in the next one, so that others have theirs.
+
+Measured, it is 50 milliseconds: estimating takes some of them.
+"""
 _STEP: Final = 15  # One round of a loop.
 _COMPILING: Final = 100  # Per instruction of a pattern that is not written out.
 _LONGEST_PATTERN: Final = 40_000  # Instructions: what fits into the memory that RE2 is given.
