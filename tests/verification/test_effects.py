@@ -199,6 +199,20 @@ def test_polls_after_the_start_was_accepted_are_no_repeats() -> None:
     assert log.verdict() == []
 
 
+def test_a_request_that_is_kept_in_a_payload_is_read_from_there() -> None:
+    log = Log()
+    log.lease()
+    poll: JsonObject = {"path": "/state", "every": "1s", "until": "result.code == 200"}
+    http: JsonObject = {"method": "POST", "service": "pay", "body": "x" * 9000, "poll": poll}
+    log.define({"name": "charge", "http": http})
+    log.start()
+    log.turn()
+    log.request(key=key_of(log.states["order-1"].uid, "charge/start"), code=202, body={"n": 1})
+    accept(log, {"n": 1})
+    log.request(key="", method="GET")
+    assert log.verdict() == []
+
+
 def test_a_poll_before_the_start_was_accepted_counts_as_a_call() -> None:
     log = polled()
     log.request(key="", method="GET")

@@ -13,7 +13,7 @@ from perdure.engine.values import Json, JsonObject
 from perdure.errors import HistoryCorruptError, NewerHistoryError
 from perdure.kubernetes.codec import decode
 from perdure.verification.accounts import Account, Committed, note_spec, opened, take
-from perdure.verification.bodies import is_deleting, part, text, time_of
+from perdure.verification.bodies import is_deleting, number, part, text, time_of
 from perdure.verification.checks import Commit, CommitCheck, EventCheck, WriteCheck
 from perdure.verification.evidence import Violation, Violations, Write
 from perdure.verification.histories import payload_of
@@ -128,8 +128,12 @@ class Watcher:
             account.commit_ids.add(text(event["commitId"]))
         references = referred(event)
         account.payloads.update(text(one.get("ref")) for one in references)
+        values = self._values(account, references)
+        kept = text(part(event, "request", "$payload").get("ref"))
+        if kept in values:  # An attempt is judged by its whole request, wherever that is.
+            account.attempts[number(event.get("id"))].request = part(values[kept])
         if account.state is not None:
-            yield from self._folded(commit, event, self._values(account, references))
+            yield from self._folded(commit, event, values)
 
     def _folded(
         self, commit: Commit, event: JsonObject, values: Mapping[str, Json]
