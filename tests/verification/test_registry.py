@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.verification.registry import CHECKS, name_of, rule_of, table
+from perdure.verification.unseen import UNSEEN, unseen
 
 TESTS = "".join(file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")))
 
@@ -25,3 +26,9 @@ def test_the_table_has_a_line_for_each_check() -> None:
     lines = table().splitlines()
     assert len(lines) == len(CHECKS) + 2
     assert all(line.startswith("| I-") for line in lines[2:])
+
+
+def test_the_table_of_what_is_not_seen_has_a_line_for_each() -> None:
+    lines = unseen().splitlines()
+    assert len(lines) == len(UNSEEN) + 2
+    assert all(line.count("|") == 3 for line in lines)
