@@ -149,6 +149,19 @@ async def test_a_refused_connection_is_no_answer_and_was_not_sent() -> None:
     assert failure_of(answer).message.startswith(f"{LABEL}: cannot connect to http://127.0.0.1:")
 
 
+async def test_a_descriptor_that_the_loop_counts_as_taken_is_no_answer_and_was_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise RuntimeError("File descriptor 19 is used by transport <TCPTransport closed=False>")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", refuse)
+    policy = CallPolicy.parse(service_map=["inventory=http://127.0.0.1:1"])
+    async with executing(policy) as executor:
+        answer = await call(executor, REQUEST)
+    is_failure(answer, "NoAnswer", retryable=True, unknown=False)
+
+
 async def test_a_server_without_tls_is_no_answer_and_was_not_sent() -> None:
     async with serving(answers()) as ledger:
         policy = CallPolicy.parse(service_map=[f"inventory=https://127.0.0.1:{ledger.port}"])

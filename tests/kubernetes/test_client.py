@@ -143,6 +143,25 @@ async def test_a_write_that_could_not_be_sent_is_transient() -> None:
             await client.request("PATCH", "/a", body=b"[]")
 
 
+TAKEN = "File descriptor 19 is used by transport <TCPTransport closed=False>"
+
+
+@pytest.mark.parametrize(("text", "expected"), [(TAKEN, TransientError), ("a bug", RuntimeError)])
+async def test_a_descriptor_that_the_loop_counts_as_taken_is_a_connection_that_failed(
+    monkeypatch: pytest.MonkeyPatch, text: str, expected: type[Exception]
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", refuse)
+    connection = Connection(server="http://127.0.0.1:1")
+    async with connect(connection, InstantClock()) as client:
+        with pytest.raises(expected):
+            await client.request("PATCH", "/a", body=b"[]")
+        with pytest.raises(expected):
+            await anext(client.stream("/a", {}))
+
+
 async def test_a_redirect_is_not_followed(server: ScriptedServer) -> None:
     async with connected(server) as client:
         server.then(answer({}, 302, Location="/b"))

@@ -21,6 +21,7 @@ from perdure.executors.answers import MAX_ANSWER_BYTES, Response
 from perdure.executors.failures import no_answer, too_large
 from perdure.executors.targets import Target
 
+DESCRIPTOR_TAKEN = "is used by transport"
 MAX_ADDRESSES = 4
 """Of a name with many: trying on is for one that is down, the retry policy is for the rest."""
 
@@ -147,8 +148,21 @@ async def _send_once(
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
+    except RuntimeError as error:
+        raise _not_connected(request, error) from error
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError(_reason(error)) from error
+
+
+def _not_connected(request: aiohttp.ClientRequest, error: RuntimeError) -> Exception:
+    """Return the connection error that uvloop meant, or the error itself if it meant another.
+
+    For a moment after a failed TLS handshake uvloop refuses to connect a new socket that was given
+    the descriptor of the old one. Nothing was sent then.
+    """
+    if DESCRIPTOR_TAKEN not in str(error):
+        return error
+    return aiohttp.ClientConnectorError(request.connection_key, OSError(str(error)))
 
 
 def _reason(error: Exception) -> str:

@@ -24,6 +24,7 @@ URGENT_CONNECTIONS = 2  # a renewal of the Lease, and one look at others
 KEEPALIVE_SECONDS = 30.0  # the API server's is 90 s: we close first, so no write meets a closed one
 LONG_BODY = 2**20
 READ_BUFFER = 2**18  # a list page in a few reads; aiohttp's own 64 KiB cost a third more CPU
+DESCRIPTOR_TAKEN = "is used by transport"
 USER_AGENT = f"perdure/{version('perdure')}"
 
 
@@ -240,12 +241,25 @@ async def send_writes_once(
         return await send(request)
     except aiohttp.ClientConnectorError:
         raise  # nothing was sent, and aiohttp does not repeat it
+    except RuntimeError as error:
+        raise not_connected(request, error) from error
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
         if request.method in READS:
             raise
         raise UnknownOutcomeError(
             f"{request.method} {request.url.path}: {describe(error)}, after it was sent"
         ) from error
+
+
+def not_connected(request: aiohttp.ClientRequest, error: RuntimeError) -> Exception:
+    """Return the connection error that uvloop meant, or the error itself if it meant another.
+
+    After a TLS handshake that failed, uvloop still counts a descriptor as taken that the system
+    has given to the next socket already, and refuses to connect it. A moment later it can be.
+    """
+    if DESCRIPTOR_TAKEN not in str(error):
+        return error
+    return aiohttp.ClientConnectorError(request.connection_key, OSError(str(error)))
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
