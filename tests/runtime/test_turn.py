@@ -185,6 +185,16 @@ def _pending(world: World, key: InstanceKey) -> str | None:
     return None if pending is None else pending[0]
 
 
+async def test_a_stopping_process_writes_nothing_to_an_instance_that_has_not_started() -> None:
+    world = World()
+    world.define(TWO_CALLS)
+    key = world.store.create()
+    world.turns.start_nothing()
+    await world.turns.run(key)
+    assert world.store.commits == []
+    assert world.services.sent == []
+
+
 async def test_start_at_is_waited_for() -> None:
     world = World()
     world.define(TWO_CALLS)

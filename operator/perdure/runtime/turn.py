@@ -157,9 +157,16 @@ class Turns:
                     return Rest(again=True)
                 base = fresh
                 decision = await self._decide(base)
-        if _is_idle(base, decision.turn):
+        if _is_idle(base, decision.turn) or self._is_left_to_others(base, decision.turn):
             return await self._settle_down(base, decision)
         return await self._commit(base, decision)
+
+    def _is_left_to_others(self, base: Snapshot, turn: Turn) -> bool:
+        """Return whether this process, as it is stopping, has nothing to say of an instance.
+
+        It did not ask whether that can start, so it does not know a reason why it has not.
+        """
+        return self._is_stopping and base.state.revision is None and not turn.events
 
     async def _look_again(self, key: InstanceKey) -> Snapshot | None:
         """Read instance and events with a quorum: an approval sent in time wins."""
