@@ -250,7 +250,7 @@ class Assembly:
         is_reachable = self.client.answer_age_seconds < LIVELY_SECONDS
         if self.is_begun and is_reachable and age > DEAF_SECONDS:
             return f"a watch has heard nothing for {age:.0f} s while the API server answers others"
-        if not self.definitions.is_alive:
+        if self._has_lease and not self.definitions.is_alive:  # begun with the Lease
             return "the watch of definitions is dead"
         return None
 

@@ -6,6 +6,7 @@ Fifty instances are under way each time. Since no process dies, no call may be m
 import asyncio
 import http
 import os
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -286,6 +287,25 @@ async def test_the_operator_may_not_see_definitions_for_a_while(
 
             # then it sees the next definition all the same, once it may.
             await running.world.define("next", call("leave", "/next"))
+
+
+async def test_an_operator_that_waits_for_the_api_server_is_healthy_and_not_ready(
+    cluster: Cluster, namespace: str
+) -> None:
+    # Given an API server that takes connections and does not answer,
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = f"https://127.0.0.1:{mute.getsockname()[1]}"
+        own_kubeconfig(cluster, "outages-mute", server, cluster.layout.root / "token")
+        operator = OperatorProcess(cluster, namespace, "outages-mute", [namespace])
+        try:
+            # when an operator starts, then nobody starts it again for that.
+            operator.spawn()
+            await asyncio.to_thread(
+                wait_for, lambda: operator.probe("/readyz")[0] == 503, "an answer", 30.0
+            )
+            assert operator.probe("/healthz") == (200, "ok\n")
+        finally:
+            await asyncio.to_thread(operator.kill)
 
 
 async def test_the_watch_of_definitions_starts_again_after_what_ends_it(
