@@ -373,11 +373,11 @@ class Log:
             )
         )
 
-    def disturb(self, victim: str, seconds: float = 0.0, kind: str = "F1") -> None:
+    def disturb(self, victim: str, seconds: float = 0.0, kind: str = "F1", point: str = "") -> None:
         """Note that something was done to a process from now on."""
         ended = self.now + timedelta(seconds=seconds)
         self.disturbances.append(
-            Disturbance(kind=kind, point="", victim=victim, began=self.now, ended=ended)
+            Disturbance(kind=kind, point=point, victim=victim, began=self.now, ended=ended)
         )
 
     def evidence(self, **fields: object) -> Evidence:

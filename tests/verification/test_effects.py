@@ -249,3 +249,14 @@ def test_a_request_by_a_process_that_could_not_renew_is_reported() -> None:
     assert checks_of(log.verdict()) == ["mute_when_cut_off"]
     log.disturb(OPERATOR, 1)
     assert log.verdict() == []
+
+
+@pytest.mark.parametrize(("point", "expected"), [("C14", []), ("C4", ["mute_when_cut_off"])])
+def test_a_process_that_slept_is_excused_only_after_its_look_at_the_lease(
+    point: str, expected: list[str]
+) -> None:
+    log = calling()
+    log.disturb(OPERATOR, 20, kind="F16", point=point)
+    log.later(20)
+    log.request()
+    assert checks_of(log.verdict()) == expected

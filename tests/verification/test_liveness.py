@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from tests.verification.logs import (
+    AGAIN,
     ME,
     OPERATOR,
     USER,
@@ -21,10 +22,10 @@ from perdure.engine.values import JsonObject
 from perdure.ports import Observed
 
 
-def quiet(log: Log, seconds: float = 90) -> list[str]:
+def quiet(log: Log, seconds: float = 90, *, by: str = ME) -> list[str]:
     """Return what is reported of a run that goes on undisturbed for so long."""
     times: dict[str, datetime] = {"healed_at": log.now}
-    log.alive(seconds, ME)
+    log.alive(seconds, by)
     return checks_of(log.verdict(**times, ended_at=log.now))
 
 
@@ -204,3 +205,10 @@ def test_a_payload_that_is_missing_is_reported_unless_a_user_took_it(actor: str)
     log.delete("workflowhistories", name, actor=actor)
     expected = [] if actor == USER else ["orphans_only", "segments_stand"]
     assert checks_of(log.verdict()) == expected
+
+
+def test_a_call_whose_claimant_was_replaced_long_ago_is_reported() -> None:
+    log = calling()
+    log.request(code=None)
+    log.lease(AGAIN)
+    assert quiet(log, by=AGAIN) == ["comes_to_its_end"]

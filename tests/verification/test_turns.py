@@ -7,10 +7,12 @@ from datetime import timedelta
 from tests.verification.logs import (
     ME,
     OPERATOR,
+    USER,
     Log,
     calling,
     checks_of,
     newest,
+    showing,
     waiting,
 )
 
@@ -24,7 +26,9 @@ from perdure.engine.events import (
     InstanceSuspended,
     TimerFired,
 )
+from perdure.engine.values import JsonObject
 from perdure.ports import Observed
+from perdure.verification.bodies import part
 
 
 def test_an_event_that_counts_after_a_timer_is_reported() -> None:
@@ -115,3 +119,37 @@ def test_a_write_that_is_taken_for_rejected_without_cause_is_reported() -> None:
     assert stalled(kind=None) == ["rejected_with_cause"]
     assert stalled(kind="F7") == ["rejected_with_cause"]
     assert stalled(kind="F13") == []
+
+
+def damaged() -> Log:
+    """Return the log of an instance in whose history a user has changed an event."""
+    log = waiting()
+
+    def change(body: JsonObject) -> None:
+        events = part(body, "status", "history")["events"]
+        assert isinstance(events, list)
+        events[-1] = {**part(events[-1]), "name": "other"}
+
+    log.put("workflowinstances", "order-1", change, actor=USER, subresource="status")
+    return log
+
+
+def test_what_is_written_onto_a_damaged_history_is_reported() -> None:
+    log = damaged()
+
+    def go_on(body: JsonObject) -> None:
+        head = part(body, "status", "history")
+        events = head["events"]
+        assert isinstance(events, list)
+        events.append({"id": len(events) + 1, "type": "StepSkipped", "path": "s"})
+        head["length"] = len(events)
+
+    log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
+    assert checks_of(log.verdict()) == ["parked"]
+
+
+def test_a_damaged_instance_may_say_that_it_stalls() -> None:
+    log = damaged()
+    stalls = showing(phase="Stalled", message="damaged")
+    log.put("workflowinstances", "order-1", stalls, actor=OPERATOR, subresource="status")
+    assert log.verdict() == []

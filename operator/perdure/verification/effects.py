@@ -23,6 +23,7 @@ LINGERING = timedelta(seconds=5)
 """How long after an end a request may still arrive that had been sent before it."""
 ON_ITS_WAY = timedelta(seconds=5)
 """How long a request may take from the look at the Lease to the service."""
+COMMIT = "C4"
 
 Findings = Iterator[Finding]
 
@@ -213,8 +214,16 @@ def mute_when_cut_off(trial: Trial) -> Findings:
 
 
 def _was_paused(trial: Trial, effect: Effect) -> bool:
-    """Return whether the process slept between its look at the Lease and the request."""
-    return is_disturbed(trial, effect.actor, effect.at - ON_ITS_WAY, effect.at)
+    """Return whether the process may have slept between its look at the Lease and the request.
+
+    What struck a commit did so before that look: after it, nothing may be sent blindly.
+    """
+    return any(
+        one.point != COMMIT
+        and one.victim in ("", effect.actor)
+        and _overlaps(one, effect.at - ON_ITS_WAY, effect.at)
+        for one in trial.evidence.disturbances
+    )
 
 
 def is_poll(effect: Effect, attempt: Attempt) -> bool:

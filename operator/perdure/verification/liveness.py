@@ -117,8 +117,16 @@ def _overdue(trial: Trial, account: Account, healed: datetime, ended: datetime) 
 
 
 def _is_outside(trial: Trial, account: Account, attempt: Attempt, limit: datetime) -> bool:
-    """Return whether a call waits for its service, or began only lately."""
-    if attempt.claims[-1].at > limit or attempt.accepted is not None:
+    """Return whether a call waits for its service, or began only lately.
+
+    One whose claimant has been replaced for so long waits for nobody but us.
+    """
+    claim = attempt.claims[-1]
+    if claim.at > limit:
+        return True
+    if trial.world.leases.was_replaced(claim.incarnation, claim.at, limit):
+        return False
+    if attempt.accepted is not None:
         return True
     effects = trial.effects.get((account.uid, attempt.path, attempt.number), [])
     if not effects:

@@ -63,8 +63,7 @@ def abandoned_last(commit: Commit, event: JsonObject) -> Texts:
 def started_on_current(trial: Trial) -> Iterator[Finding]:
     """An instance starts on its definition as it stood at some time after it was created."""
     for account in trial.world.accounts.values():
-        reference = part(account.body, "spec", "definitionRef")
-        if account.started is None or "revision" in reference or not account.commits:
+        if account.started is None or not account.commits or not _by_name(account):
             continue
         pinned = text(part(account.started, "revision").get("digest"))
         since, until = account.created.at, account.commits[0].write.at
@@ -73,9 +72,17 @@ def started_on_current(trial: Trial) -> Iterator[Finding]:
             yield Finding(account.subject, "started on a recipe that was not current any more")
 
 
+def _by_name(account: Account) -> bool:
+    """Return whether it started on the newest recipe of the definition that its spec names."""
+    reference = part(account.created.after, "spec", "definitionRef")
+    return "revision" not in reference and reference.get("name") == part(account.started).get(
+        "definition"
+    )
+
+
 def _recipes(trial: Trial, account: Account, since: datetime, until: datetime) -> Iterator[str]:
     """Yield the digests of all recipes that the definition held in this span."""
-    name, before = text(part(account.body, "spec", "definitionRef").get("name")), ""
+    name, before = text(part(account.started).get("definition")), ""
     for write in trial.evidence.writes:
         if write.at > until:
             break

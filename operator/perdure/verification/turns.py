@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from perdure.engine.values import JsonObject
 from perdure.verification.accounts import Account, Attempt
-from perdure.verification.bodies import part, text
+from perdure.verification.bodies import items, part, text
+from perdure.verification.chain import verified
 from perdure.verification.checks import (
     Commit,
     CommitCheck,
@@ -19,11 +20,12 @@ from perdure.verification.checks import (
     Finding,
     Texts,
     Trial,
+    WriteCheck,
 )
 from perdure.verification.effects import is_disturbed
 from perdure.verification.evidence import Write
 from perdure.verification.liveness import SETTLED, is_quiet
-from perdure.verification.world import INSTANCES
+from perdure.verification.world import INSTANCES, World
 
 BEFORE_TIMERS = frozenset({"EventReceived", "ActivityCompleted", "ActivityAccepted"})
 OFF = timedelta(seconds=10)
@@ -113,6 +115,21 @@ def rejected_with_cause(trial: Trial) -> Iterator[Finding]:
                 )
 
 
+def parked(world: World, write: Write) -> Texts:
+    """Nothing is written onto a history whose digest does not match: somebody damaged it."""
+    account = world.accounts.get(write.uid)
+    if account is None or account.damage is None or not world.is_operator(write.actor):
+        return
+    before = part(write.before, "status", "history")
+    if not before or before == part(write.after, "status", "history"):
+        return
+    newest = text(part(before, "segments", "newest").get("name"))
+    if newest != (account.segments[-1] if account.segments else ""):
+        return
+    if verified(account.base, items(before.get("events")), text(before.get("digest"))) is None:
+        yield f"{write.actor} wrote on, although {account.damage}"
+
+
 def _stalls(write: Write) -> bool:
     before, after = (
         text(part(body, "status", "observed", "stalled").get("reason"))
@@ -127,4 +144,5 @@ CHECKS = (
     EndCheck("I-21", trusted_clocks),
     EndCheck("I-35", answered_while_suspended),
     EndCheck("I-39", rejected_with_cause),
+    WriteCheck("I-39", frozenset({INSTANCES}), parked),
 )
