@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.chaos.record import Record
-from tests.chaos.testimony import effects_of, slim, writes_of
+from tests.chaos.testimony import effects_of, writes_of
 from tests.chaos.users import moment
 from tests.chaos.witness import accepted
 
@@ -50,13 +50,13 @@ def judged(record: Record) -> Judgement:
         at[0] = write.at.timestamp()
         judgement.violations += watcher.observe(write)
         judgement.writes[write.resource] += 1
-        kept.append(slim(write))
+        kept.append(write)
     judgement.violations += conclude(watcher, evidence_of(record, tuple(kept)))
     return judgement
 
 
 def evidence_of(record: Record, writes: tuple[Write, ...]) -> Evidence:
-    """Return the witnesses' evidence; `writes` may lack their bodies."""
+    """Return the witnesses' evidence."""
     return Evidence(
         writes=writes,
         effects=tuple(effects_of(record.requests, record.addresses)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from tests.chaos.sightings import CHANGING, CREATING, DELETING, Made, Sighting, Sightings
@@ -131,15 +130,6 @@ def _shared(before: Json, after: Json) -> Json:
         common = [_shared(before[i], after[i]) for i in range(count)]
         return [*common, *after[count:]]
     return before if type(before) is type(after) and before == after else after
-
-
-def slim(write: Write) -> Write:
-    """Return a write without its bodies, for checks that ask who wrote what and when."""
-    return replace(
-        write,
-        before=None if write.before is None else {},
-        after=None if write.after is None else {},
-    )
 
 
 def effects_of(requests: Iterable[Request], identities: Mapping[str, str]) -> Iterator[Effect]:

@@ -33,8 +33,18 @@ def judge(record: Record, file: Path) -> tuple[Judgement, list[str]]:
     checks: Sequence[Callable[[Record], Texts]] = (settled, ended, passed_on, rested, survived)
     for check in checks:
         found += [f"{check.__name__}: {text}" for text in check(record)]
-    found += [f"refolded: {text}" for text in refold_elsewhere(list(record.dumps), file)]
+    sound = [dump for dump in record.dumps if fault_of(dump) is None]
+    found += [f"refolded: {text}" for text in refold_elsewhere(sound, file)]
     return judgement, found
+
+
+def fault_of(dump: Dump) -> str | None:
+    """Return what is wrong with a history as it stands, None if nothing is."""
+    try:
+        history_of(dump)
+    except HistoryFaultError as fault:
+        return str(fault)
+    return None
 
 
 def settled(record: Record) -> Texts:
@@ -68,11 +78,11 @@ def passed_on(record: Record) -> Texts:
         by_effect.setdefault((request.uid, request.step, request.attempt), []).append(request)
     approvers = {case.name: approver(case.order) for case in record.cases}
     for dump in record.dumps:
-        try:
-            attempts = attempts_of(history_of(dump))
-        except HistoryFaultError as fault:
-            yield str(fault)
+        fault = fault_of(dump)
+        if fault is not None:
+            yield fault
             continue
+        attempts = attempts_of(history_of(dump))
         yield from carried(dump, attempts, by_effect, approvers.get(dump.name))
 
 
