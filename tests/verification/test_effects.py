@@ -146,6 +146,15 @@ def test_a_result_that_no_service_gave_is_reported() -> None:
         assert checks_of(log.verdict()) == expected
 
 
+def test_an_output_that_is_text_may_be_an_answer_that_was_no_json() -> None:
+    given: list[tuple[Json, list[str]]] = [("all is well", []), ({"n": 1}, ["true_results"])]
+    for output, expected in given:
+        log = calling()
+        log.request(body=None)
+        log.commit(ActivityCompleted(scheduled_id=2, output=output))
+        assert checks_of(log.verdict()) == expected
+
+
 def test_a_result_before_its_answer_is_reported() -> None:
     log = calling()
     log.commit(ActivityCompleted(scheduled_id=2, output={"n": 1}))

@@ -13,7 +13,7 @@ from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account, Attempt, Claim
 from perdure.verification.bodies import is_same, number, part, text
 from perdure.verification.checks import EndCheck, Finding, Trial
-from perdure.verification.evidence import Disturbance, Effect
+from perdure.verification.evidence import Answered, Disturbance, Effect
 from perdure.verification.external import stored_value
 from perdure.verification.leases import DEAD, MUTE
 from perdure.verification.recipes import spec_of, step_at
@@ -158,9 +158,14 @@ def _result_fault(
     output = stored_value(trial.world, account, event.get("output"))
     if not _is_body(trial, account, attempt):
         return None
-    if not any(is_same(answer.body, output) for answer in answers):
+    if not any(_could_give(answer, output) for answer in answers):
         return "completed with an output that no service answered"
     return None
+
+
+def _could_give(answer: Answered, output: Json) -> bool:
+    """Return whether an output is the body of an answer; one that is no JSON was not kept."""
+    return is_same(answer.body, output) or (answer.body is None and isinstance(output, str))
 
 
 def _is_body(trial: Trial, account: Account, attempt: Attempt) -> bool:
