@@ -22,6 +22,7 @@ from tests.e2e.gateway import kept, refusal
 MOST_BYTES = 64 * 1024 * 1024
 REPLAYED = 4  # lines of a watch that come again
 ODD_CODES = (500, 504, 403)
+CONFLICTS = (http.HTTPStatus.CONFLICT, http.HTTPStatus.UNPROCESSABLE_ENTITY)
 REFUSALS = {
     Trick.THROTTLE: http.HTTPStatus.TOO_MANY_REQUESTS,
     Trick.REFUSE: http.HTTPStatus.SERVICE_UNAVAILABLE,
@@ -43,6 +44,8 @@ class Exchange:
         self._streams: set[asyncio.Task[object]] = set()
         self.port = 0
         self.requests = 0
+        self.conflicts = 0
+        """How many writes the API server refused with 409 or 422: mostly, somebody was quicker."""
         self.befallen: Counter[str] = Counter()
         """How many messages each trick befell."""
         self.repeats: Counter[str] = Counter()
@@ -143,6 +146,7 @@ class Exchange:
             body = await answer.read()
         if sighting is not None:
             self._sightings.answered(sighting, answer.status, body)
+            self.conflicts += answer.status in CONFLICTS
         return answer.status, kept(answer.headers.items()), body
 
     def _note_repeat(self, method: str, first: int, second: int) -> None:

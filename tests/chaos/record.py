@@ -36,7 +36,7 @@ class Record:
     dumps: Sequence[Dump]
     tricks: Counter[str]
     repeats: Counter[str]
-    conflicts: float
+    conflicts: int
     healed_at: float
     settled_at: float | None
     ended_at: float

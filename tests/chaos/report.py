@@ -74,7 +74,7 @@ def figures_of(record: Record, judgement: Judgement) -> Figures:
         "answers to repeats of accepted writes": dict(record.repeats),
         "writes seen by the witness": dict(judgement.writes),
         "commits": sum(len(account.commits) for account in accounts),
-        "conflicts of the last processes": f"{record.conflicts:g}",
+        "conflicts": record.conflicts,
         "attempts": len(attempts),
         "attempts claimed more than once": sum(len(a.claims) > 1 for a in attempts),
         "most claims of one attempt": max((len(a.claims) for a in attempts), default=0),

@@ -72,10 +72,11 @@ class Scene:
         """Return one line that shows life."""
         seen, kinds = self.field.witness.progress, self.conductor.begun
         requests = sum(station.exchange.requests for station in self.stations)
+        conflicts = sum(station.exchange.conflicts for station in self.stations)
         return (
             f"instances {seen.finished} ended, {seen.open} open; faults {sum(kinds.values())} of "
-            f"{len(kinds)} kinds; {requests} requests to the API server; "
-            f"{seen.writes.total()} writes"
+            f"{len(kinds)} kinds; {requests} requests to the API server, "
+            f"{conflicts} conflicts; {seen.writes.total()} writes"
         )
 
 
@@ -191,10 +192,6 @@ async def heard(
     await scene.field.witness.caught_up()
     async with cluster.api() as api:
         dumps = await dumps_of(api, namespace)
-    conflicts = 0.0
-    for station in scene.stations:
-        metrics = await asyncio.to_thread(station.process.metrics)
-        conflicts += metrics.get('perdure_commits_total{outcome="Conflict"}', 0.0)
     return Record(
         journal=scene.journal,
         sightings=scene.sightings,
@@ -208,7 +205,7 @@ async def heard(
         dumps=dumps,
         tricks=sum((s.exchange.befallen for s in scene.stations), Counter()),
         repeats=sum((s.exchange.repeats for s in scene.stations), Counter()),
-        conflicts=conflicts,
+        conflicts=sum(station.exchange.conflicts for station in scene.stations),
         healed_at=healed_at,
         settled_at=settled_at,
         ended_at=ended_at,

@@ -40,7 +40,7 @@ def record(tmp_path: Path, *rows: object, **fields: object) -> Record:
         dumps=[],
         tricks=Counter(),
         repeats=Counter(),
-        conflicts=0.0,
+        conflicts=0,
         healed_at=HEALED,
         settled_at=HEALED + 3,
         ended_at=HEALED + 62,
