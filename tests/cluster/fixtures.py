@@ -28,7 +28,7 @@ NOT_BUILT = pytest.StashKey[ClusterError]()
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the collected tests need, before any of them has a time limit."""
     config = session.config
-    if config.option.collectonly or not any("cluster" in names(item) for item in session.items):
+    if config.option.collectonly or not any(map(needs_cluster, session.items)):
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
@@ -77,8 +77,10 @@ def report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def names(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
+def needs_cluster(item: pytest.Item) -> bool:
+    """Say whether a test names the cluster, or is marked as one whose fixtures ask for it."""
+    names = item.fixturenames if isinstance(item, pytest.Function) else []
+    return "cluster" in names or item.get_closest_marker("cluster") is not None
 
 
 def give_up(error: ClusterError) -> None:

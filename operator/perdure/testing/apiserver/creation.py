@@ -73,7 +73,7 @@ class Creation:
         name = str(metadata.get("name", ""))
         self._gates.check_namespace(kind, route.namespace, name)
         check_metadata(kind, metadata, findings)
-        causes = findings.judge()
+        causes = findings.judge(has_rules=kind.is_custom)
         if causes:
             raise invalid_object(kind, name, causes)
         self._gates.check_policy(request, None, admitted)

@@ -70,9 +70,12 @@ class Findings:
     def add_unknown(self, where: Path) -> None:
         self.unknown.append(render(where))
 
-    def judge(self) -> list[Cause]:
-        """Return all causes, those of broken rules included."""
-        if any(cause.reason in BLOCKING for cause in self.causes):
+    def judge(self, *, has_rules: bool) -> list[Cause]:
+        """Return all causes, those of broken rules included.
+
+        `has_rules` is for kinds that may have any: they say so where rules were not looked at.
+        """
+        if has_rules and any(cause.reason in BLOCKING for cause in self.causes):
             return [*self.causes, UNCHECKED]
         return self.causes + [
             Cause("FieldValueInvalid", f"Invalid value: {rule.message}", render(rule.where))

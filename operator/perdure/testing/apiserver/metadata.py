@@ -159,8 +159,11 @@ def _check_name(kind: Kind, name: str, shown: str, field: str, findings: Finding
     if len(name) > most:
         text_long = f'Invalid value: "{shown}": must be no more than {most} characters'
         findings.add(INVALID, text_long, (META, field))
-    if not re.fullmatch(pattern, name):
-        findings.add(INVALID, f'Invalid value: "{shown}": {text}', (META, field))
+    if kind.name_rule is NameRule.LABEL and re.fullmatch(SUBDOMAIN, name) and "." in name:
+        text = "must not contain dots"
+    elif re.fullmatch(pattern, name):
+        return
+    findings.add(INVALID, f'Invalid value: "{shown}": {text}', (META, field))
 
 
 def _check_label(key: str, value: str, findings: Findings) -> None:
@@ -218,7 +221,7 @@ def _check_owners(owners: Iterable[JsonObject], findings: Findings) -> None:
 
 def check_change(metadata: JsonObject, old: JsonObject, findings: Findings) -> None:
     """Find changes of what does not change, and finalizers added too late."""
-    fields = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+    fields = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
     for field in fields:
         if metadata.get(field) != old.get(field):
             text = f"Invalid value: {json.dumps(metadata.get(field))}: field is immutable"

@@ -1,8 +1,9 @@
 """JSON patch (RFC 6902) and JSON merge patch (RFC 7386) as the API server applies them.
 
-Where it strays from the RFCs so does this: `replace` of a field that is missing adds it, `copy` of
-one copies null, an index may count from the end, and `test` compares JSON as it is written: 1.0 is
-not 1, and text with `<`, `>`, `&` or characters beyond ASCII has to be escaped as Go escapes it.
+Where it strays from the RFCs so does this: `replace` of a field that is missing adds it; a value
+that is not given, or copied from where there is none, is null; an index may count from the end;
+`test` compares JSON as it is written: 1.0 is not 1, and text with `<`, `>`, `&` has to be escaped
+as Go escapes it.
 Documents are never changed: what is on the way to a change is copied.
 """
 
@@ -14,7 +15,7 @@ from typing import TypeAlias, cast
 import orjson
 
 from perdure.engine.values import Json, JsonObject
-from perdure.testing.apiserver.refusals import bad_request, patch_failed, too_large
+from perdure.testing.apiserver.refusals import Refusal, bad_request, patch_failed, too_large
 
 Operation: TypeAlias = JsonObject
 Container: TypeAlias = "JsonObject | list[Json]"
@@ -30,11 +31,14 @@ def parse_operations(body: bytes, most: int) -> list[Operation]:
         operations = orjson.loads(body)
     except ValueError as error:
         raise bad_request(f"error decoding patch: {error}") from error
-    if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {_go_name(operations)} into Go value "
-            "of type []handlers.jsonPatchOp"
-        )
+    if not isinstance(operations, list):
+        raise _not_decoded(operations, "[]handlers.jsonPatchOp")
+    for each in operations:
+        if not isinstance(each, dict):
+            raise _not_decoded(each, "handlers.jsonPatchOp")
+    if not all(isinstance(each.get("path", ""), str) for each in operations):
+        text = "json: cannot unmarshal number into Go struct field jsonPatchOp.path of type string"
+        raise bad_request(f"error decoding patch: {text}")
     if len(operations) > most:
         raise too_large(
             f"The allowed maximum operations in a JSON patch is {most}, got {len(operations)}"
@@ -42,9 +46,11 @@ def parse_operations(body: bytes, most: int) -> list[Operation]:
     return operations
 
 
-def _go_name(value: object) -> str:
+def _not_decoded(value: object, wanted: str) -> Refusal:
     names: dict[type, str] = {dict: "object", list: "array", str: "string"}
-    return names.get(type(value), "number")
+    found = names.get(type(value), "number")
+    text = f"json: cannot unmarshal {found} into Go value of type {wanted}"
+    return bad_request(f"error decoding patch: {text}")
 
 
 def apply_operations(document: JsonObject, operations: list[Operation], text: bytes) -> Json:
@@ -73,9 +79,9 @@ class _Change:
             case "test":
                 self._test(path, operation.get("value"))
             case "add":
-                self._add(path, _value_of(operation))
+                self._add(path, operation.get("value"))
             case "replace":
-                self._replace(path, _value_of(operation))
+                self._replace(path, operation.get("value"))
             case "remove":
                 self._remove(path)
             case "copy":
@@ -183,12 +189,6 @@ def _index(key: str, size: int) -> int:
     return index % size
 
 
-def _value_of(operation: Operation) -> Json:
-    if "value" not in operation:
-        raise patch_failed()
-    return operation["value"]
-
-
 def _origin_of(operation: Operation) -> str:
     origin = operation.get("from")
     if not isinstance(origin, str):
@@ -240,10 +240,7 @@ def parse_merge(body: bytes) -> JsonObject:
     if patch is None:
         raise bad_request("Invalid JSON Patch")
     if not isinstance(patch, dict):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {_go_name(patch)} into Go value of "
-            "type map[string]interface {}"
-        )
+        raise _not_decoded(patch, "map[string]interface {}")
     return patch
 
 

@@ -6,6 +6,7 @@ were measured on a kube-apiserver 1.35 and are compared with it by tests/contrac
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -151,7 +152,9 @@ def patch_failed() -> Refusal:
 
 def undecodable_patch(document: str, why: str) -> Refusal:
     """A patch whose result is no object of the kind."""
-    return Refusal(422, "Invalid", f' "" is invalid: patch: Invalid value: {document}: {why}')
+    return Refusal(
+        422, "Invalid", f' "" is invalid: patch: Invalid value: {json.dumps(document)}: {why}'
+    )
 
 
 def expired(message: str) -> Refusal:

@@ -61,8 +61,6 @@ def compile_schema(schema: Schema) -> Check:
 
 def _anything(value: Json, old: Json, where: Path, findings: Findings) -> Json:
     """Take a value that the schema says nothing about."""
-    if value is None:
-        findings.add(TYPE, 'Invalid value: "null": must not be null', where)
     return value
 
 
@@ -341,6 +339,7 @@ class _Fields:
         self._defaults = {
             name: each["default"] for name, each in properties.items() if "default" in each
         }
+        self._nullable = {name for name, each in properties.items() if each.get("nullable")}
         self._required: list[str] = schema.get("required", [])
         others = schema.get("additionalProperties")
         self._others = compile_schema(others) if isinstance(others, Mapping) else None
@@ -376,8 +375,8 @@ class _Fields:
             return item
         check = self._checks.get(key, self._others)
         if check is not None:
-            if item is None and key in self._defaults:
-                return ABSENT  # replaced by the default
+            if item is None and key in self._checks and key not in self._nullable:
+                return ABSENT  # as if it had not been sent; a default takes its place
             return check(item, old, where, findings)
         if self._keeps_unknown:
             return item

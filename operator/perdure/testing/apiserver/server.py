@@ -24,7 +24,7 @@ from perdure.testing.apiserver.refusals import (
     too_large,
 )
 from perdure.testing.apiserver.routes import PageNotFoundError, Route, route_of
-from perdure.testing.apiserver.storage import Storage
+from perdure.testing.apiserver.storage import Storage, dump
 from perdure.testing.apiserver.updates import Updates
 from perdure.verification.evidence import Write
 
@@ -112,6 +112,8 @@ class ApiServer:
                 return self.answers.of(200, self._reading.list(route, request, seen))
             case "GET":
                 return self.answers.of(200, self._reading.get(route, request, seen).content)
+            case "POST" if route.subresource is not None:
+                raise method_not_allowed(route.kind, "create")
             case "POST":
                 return self.answers.of(201, self._creation.create(route, request))
             case "PUT" | "PATCH" if route.name is None:
@@ -136,11 +138,12 @@ class ApiServer:
         if after is not None:
             return self.answers.of(200, after.content)
         assert before is not None, "it was deleted"
-        if route.kind.returns_deleted:
-            return self.answers.of(200, before.content)
         metadata = before.body["metadata"]
         assert isinstance(metadata, dict), "every object has metadata"
-        return self.answers.deleted(route.kind, metadata)
+        if not route.kind.returns_deleted:
+            return self.answers.deleted(route.kind, metadata)
+        last = {**metadata, "resourceVersion": str(self.storage.revision)}
+        return self.answers.of(200, dump(route.kind, {**before.body, "metadata": last}))
 
     def _delete_matching(self, route: Route, request: Request) -> Answer:
         revision = self.storage.revision

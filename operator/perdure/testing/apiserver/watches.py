@@ -77,7 +77,9 @@ class Watch:
         self._next = first_after(self._changes, subscription.start or 0)
         began = now()
         self._ends_at = began + subscription.timeout
-        self._bookmark_at = began + self._pause
+        self._farewell_at = self._ends_at - timedelta(seconds=limits.farewell_seconds)
+        self._bookmark_at = self._next_bookmark(began)
+        self._marked = cache.revision
         self._refusal: Refusal | None = None
 
     @property
@@ -87,12 +89,7 @@ class Watch:
     @property
     def due_at(self) -> datetime:
         """When time alone brings something: a bookmark, or the end."""
-        if not self._wanted.has_bookmarks:
-            return self._ends_at
-        farewell = self._ends_at - timedelta(seconds=self._limits.farewell_seconds)
-        if self._bookmark_at <= farewell or self._now() < farewell:
-            return min(self._bookmark_at, max(farewell, self._now()))
-        return self._ends_at
+        return min(self._bookmark_at, self._ends_at)
 
     def refuse(self, refusal: Refusal) -> None:
         """Let an ERROR event be all that comes."""
@@ -118,7 +115,7 @@ class Watch:
         has_change = (
             self._next < len(changes) and changes[self._next].revision <= self._cache.revision
         )
-        return has_change or (self._wanted.has_bookmarks and self._now() >= self._bookmark_at)
+        return has_change or self._now() >= self._bookmark_at
 
     # --- lines --------------------------------------------------------------------------
 
@@ -181,13 +178,19 @@ class Watch:
     def _shows(self, body: JsonObject) -> bool:
         return self._wanted.matches is None or self._wanted.matches(body)
 
+    def _next_bookmark(self, now: datetime) -> datetime:
+        """Return when the next bookmark is due: the last one comes shortly before the end."""
+        if not self._wanted.has_bookmarks or now >= self._farewell_at:
+            return self._ends_at
+        return min(now + self._pause, self._farewell_at)
+
     def _bookmarks(self) -> Iterator[bytes]:
+        """Yield a bookmark if one is due and there is anything newer than at the beginning."""
         now = self._now()
-        if not self._wanted.has_bookmarks or now < self.due_at:
+        if not self._bookmark_at <= now < self._ends_at:
             return
-        if now < self._ends_at:
-            farewell = self._ends_at - timedelta(seconds=self._limits.farewell_seconds)
-            self._bookmark_at = self._ends_at if now >= farewell else now + self._pause
+        self._bookmark_at = self._next_bookmark(now)
+        if self._cache.revision > self._marked:
             yield self._bookmark({})
 
     def _bookmark(self, metadata: Mapping[str, object]) -> bytes:
