@@ -33,3 +33,13 @@ def space(server: Server) -> Space:
     result = server.call("POST", "/api/v1/namespaces", {"metadata": {"name": space.name}})
     assert result.status == 201, result.text
     return space
+
+
+@pytest.fixture
+def filled(space: Space) -> Space:
+    """Five instances: i0 to i4, labelled by number and by whether it is odd."""
+    for number in range(5):
+        labels = {"n": str(number), "parity": "odd" if number % 2 else "even"}
+        metadata = {"labels": labels if number < 4 else {"last": ""}}
+        space.create(f"i{number}", metadata, suspend=number == 2)
+    return space

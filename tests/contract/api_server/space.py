@@ -120,3 +120,11 @@ def owner(result: Result, **fields: object) -> Body:
         "uid": result.metadata["uid"],
         **fields,
     }
+
+
+def breaks_rules(result: Result, field: str, *messages: str) -> bool:
+    """Say whether exactly these rules of one field are told."""
+    expected = {(field, f"Invalid value: {message}") for message in messages}
+    assert (result.status, result.reason) == (422, "Invalid"), result.text
+    assert result.causes == expected
+    return True

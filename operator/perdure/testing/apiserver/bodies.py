@@ -18,7 +18,7 @@ from perdure.testing.apiserver.refusals import (
     Cause,
     bad_request,
     failed_precondition,
-    invalid_object,
+    invalid,
     invalid_option,
     unsupported_media,
 )
@@ -78,23 +78,14 @@ def check_types(kind: Kind, body: JsonObject, unrecognized: str) -> JsonObject:
 
 def check_kind(kind: Kind, body: JsonObject) -> None:
     """Raises Refusal for an object that says it is of another kind."""
+    named = str(body.get("kind"))
+    if not kind.is_custom and named != kind.kind:
+        raise bad_request(f'no kind "{named}" is registered for version "{kind.api_version}"')
     for field, wanted in (("kind", kind.kind), ("apiVersion", kind.api_version)):
         if body.get(field) != wanted:
-            text = f'Invalid value: "{body.get(field)}": must be {wanted}'
             name = str(cast("JsonObject", body.get("metadata") or {}).get("name", ""))
-            causes = [Cause("FieldValueInvalid", text, field)]
-            if field == "kind" and not kind.is_custom:
-                raise bad_request(text)
-            raise _invalid_as_named(kind, body, name, causes)
-
-
-def _invalid_as_named(kind: Kind, body: JsonObject, name: str, causes: list[Cause]) -> Exception:
-    refusal = invalid_object(kind, name, causes)
-    named = str(body.get("kind"))
-    refusal.message = refusal.message.replace(kind.kind, named, 1)
-    if refusal.details is not None:
-        refusal.details["kind"] = named
-    return refusal
+            text = f'Invalid value: "{body.get(field)}": must be {wanted}'
+            raise invalid(kind.group, named, name, [Cause("FieldValueInvalid", text, field)])
 
 
 def decode(kind: Kind, body: JsonObject, findings: Findings) -> JsonObject:

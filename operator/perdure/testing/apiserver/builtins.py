@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from perdure.engine.values import Json, JsonObject
+from perdure.testing.apiserver.checks import ABSENT, INVALID, REQUIRED, TYPE
 from perdure.testing.apiserver.equality import same
 from perdure.testing.apiserver.findings import Findings, Path
 from perdure.testing.apiserver.kinds import Admit, Kind, NameRule
 from perdure.testing.apiserver.metadata import UndecodableError
-from perdure.testing.apiserver.schemas import ABSENT, INVALID, REQUIRED, TYPE, compile_schema
+from perdure.testing.apiserver.schemas import compile_schema
 
 Finish: TypeAlias = "Callable[[JsonObject, JsonObject | None, Findings], JsonObject]"
 

@@ -9,9 +9,10 @@ from typing import Any
 from perdure.engine.values import JsonObject
 from perdure.resources.generate import crd
 from perdure.resources.kinds import KINDS
+from perdure.testing.apiserver.checks import ABSENT
 from perdure.testing.apiserver.findings import Findings
 from perdure.testing.apiserver.kinds import Admit, Kind
-from perdure.testing.apiserver.schemas import ABSENT, compile_schema
+from perdure.testing.apiserver.schemas import compile_schema
 
 
 @cache

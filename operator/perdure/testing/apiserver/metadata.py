@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from perdure.engine.values import Json, JsonObject
+from perdure.testing.apiserver.checks import INVALID, REQUIRED, TOO_LONG
 from perdure.testing.apiserver.findings import Findings, Path
 from perdure.testing.apiserver.kinds import Kind, NameRule
-from perdure.testing.apiserver.schemas import INVALID, REQUIRED, TOO_LONG
 
 META: Path = (None, "metadata")
 ANNOTATION_BYTES = 256 * 2**10
@@ -48,7 +48,7 @@ BAD_KEY = (
     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
     f"validation is '{KEY_NAME}')"
 )
-LABEL_VALUE = rf"({KEY_NAME.replace('?', '?', 1)})?"
+LABEL_VALUE = rf"({KEY_NAME})?"
 BAD_VALUE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value', "

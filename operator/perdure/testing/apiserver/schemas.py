@@ -8,41 +8,22 @@ at: it was valid, and all our rules hold where nothing changes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import partial
-from typing import Any, Final, TypeAlias, cast
-
-import re2  # type: ignore[import-untyped]  # ships no types
 
 from perdure.engine.values import Json, JsonObject
-from perdure.testing.apiserver.findings import DueRule, Findings, Path
-from perdure.testing.apiserver.rules import RULES, is_transition
-
-Schema: TypeAlias = "Mapping[str, Any]"
-Check: TypeAlias = "Callable[[Json, Json, Path, Findings], Json]"
-"""Takes a value, the one before it or ABSENT, and its place; returns what is kept of it."""
-
-ABSENT: Final = cast("Json", object())
-"""Stands for a value that is not there; it is never part of an object."""
-
-INVALID, REQUIRED = "FieldValueInvalid", "FieldValueRequired"
-TYPE, UNSUPPORTED = "FieldValueTypeInvalid", "FieldValueNotSupported"
-TOO_LONG, TOO_MANY = "FieldValueTooLong", "FieldValueTooMany"
-DUPLICATE = "FieldValueDuplicate"
-
-NAMES: Mapping[type, str] = {
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    str: "string",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-}
-DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
-MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)", re.ASCII)
+from perdure.testing.apiserver.checks import (
+    ABSENT,
+    DUPLICATE,
+    INVALID,
+    REQUIRED,
+    TOO_MANY,
+    Check,
+    Schema,
+    rules_of,
+    wrong_type,
+)
+from perdure.testing.apiserver.findings import Findings, Path
+from perdure.testing.apiserver.scalars import SCALARS, scalar
 
 
 def compile_schema(schema: Schema) -> Check:
@@ -53,180 +34,14 @@ def compile_schema(schema: Schema) -> Check:
     if kind == "array":
         return _array(schema)
     if schema.get("x-kubernetes-int-or-string"):
-        return _scalar(schema, (int, str), "integer")
+        return scalar(schema, (int, str), "integer")
     if kind is None:
         return _anything
-    return _SCALARS[kind](schema)
+    return SCALARS[kind](schema)
 
 
 def _anything(value: Json, old: Json, where: Path, findings: Findings) -> Json:
     """Take a value that the schema says nothing about."""
-    return value
-
-
-def _wrong_type(value: Json, where: Path, findings: Findings, wanted: str) -> None:
-    found = f'"{NAMES[type(value)]}"'
-    findings.add_in_body(TYPE, found, where, f"must be of type {wanted}: {found}")
-
-
-# --- scalars --------------------------------------------------------------------------------
-
-
-def _scalar(schema: Schema, types: tuple[type, ...], wanted: str, *limits: Check | None) -> Check:
-    is_nullable = bool(schema.get("nullable"))
-    checks = [*(limit for limit in limits if limit is not None), *_rules(schema)]
-    if "enum" in schema:
-        checks.insert(0, partial(_in_enum, schema["enum"]))
-
-    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
-        if value is None and is_nullable:
-            return value
-        if type(value) not in types:
-            _wrong_type(value, where, findings, wanted)
-            return value
-        for each in checks:
-            each(value, old, where, findings)
-        return value
-
-    return check
-
-
-def _in_enum(choices: list[Json], value: Json, old: Json, where: Path, findings: Findings) -> Json:
-    if value not in choices:
-        known = ", ".join(json.dumps(choice) for choice in choices)
-        text = f"Unsupported value: {json.dumps(value)}: supported values: {known}"
-        findings.add(UNSUPPORTED, text, where)
-    return value
-
-
-def _string(schema: Schema) -> Check:
-    return _scalar(schema, (str,), "string", _length(schema), _pattern(schema), _format(schema))
-
-
-def _length(schema: Schema) -> Check | None:
-    least, most = schema.get("minLength", 0), schema.get("maxLength")
-    if not least and most is None:
-        return None
-
-    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
-        size = len(cast("str", value))
-        if most is not None and size > most:
-            findings.add(TOO_LONG, f"Too long: may not be more than {most} bytes", where)
-        if size < least:
-            what = f"should be at least {least} chars long"
-            findings.add_in_body(INVALID, json.dumps(value), where, what)
-        return value
-
-    return check
-
-
-def _pattern(schema: Schema) -> Check | None:
-    if "pattern" not in schema:
-        return None
-    pattern, search = schema["pattern"], re2.compile(schema["pattern"]).search
-
-    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
-        if search(value) is None:
-            what = f"should match '{pattern}'"
-            findings.add_in_body(INVALID, json.dumps(value, ensure_ascii=False), where, what)
-        return value
-
-    return check
-
-
-def _format(schema: Schema) -> Check | None:
-    name = schema.get("format")
-    if name == "date-time":
-        return partial(_in_format, "date-time", DATE_TIME)
-    if name == "micro-time":
-        return partial(_in_format, "micro-time", MICRO_TIME)
-    return None  # such as int64, which every integer is that gets here
-
-
-def _in_format(
-    name: str,
-    pattern: re.Pattern[str],
-    value: Json,
-    old: Json,
-    where: Path,
-    findings: Findings,
-) -> Json:
-    text = cast("str", value)
-    if not pattern.fullmatch(text) or not _is_time(text):
-        found = json.dumps(value, ensure_ascii=False)
-        findings.add_in_body(TYPE, found, where, f"must be of type {name}: {found}")
-    return value
-
-
-def _is_time(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text.upper())
-    except ValueError:
-        return False
-    return True
-
-
-def _number(schema: Schema) -> Check:
-    return _scalar(schema, (int, float), "number", _range(schema))
-
-
-def _integer(schema: Schema) -> Check:
-    return _scalar(schema, (int,), "integer", _range(schema))
-
-
-def _range(schema: Schema) -> Check | None:
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if least is None and most is None:
-        return None
-
-    def check(value: Json, old: Json, where: Path, findings: Findings) -> Json:
-        number = cast("float", value)
-        if least is not None and number < least:
-            what = f"should be greater than or equal to {least}"
-            findings.add_in_body(INVALID, json.dumps(value), where, what)
-        if most is not None and number > most:
-            what = f"should be less than or equal to {most}"
-            findings.add_in_body(INVALID, json.dumps(value), where, what)
-        return value
-
-    return check
-
-
-def _boolean(schema: Schema) -> Check:
-    return _scalar(schema, (bool,), "boolean")
-
-
-_SCALARS: Mapping[str, Callable[[Schema], Check]] = {
-    "string": _string,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-}
-
-
-# --- rules ----------------------------------------------------------------------------------
-
-
-def _rules(schema: Schema) -> list[Check]:
-    return [
-        partial(_owe, RULES[rule["rule"]], rule["message"], is_transition(rule["rule"]))
-        for rule in schema.get("x-kubernetes-validations", ())
-    ]
-
-
-def _owe(
-    judge: Callable[[Any, Any], bool],
-    message: str,
-    is_transition: bool,
-    value: Json,
-    old: Json,
-    where: Path,
-    findings: Findings,
-) -> Json:
-    """Note a rule; one about a change is due only where there was something before."""
-    if old is not ABSENT or not is_transition:
-        before = None if old is ABSENT else old
-        findings.rules.append(DueRule(judge, message, where, value, before))
     return value
 
 
@@ -236,7 +51,7 @@ def _owe(
 def _array(schema: Schema) -> Check:
     item_check = compile_schema(schema.get("items", {}))
     keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
-    rules = _rules(schema)
+    rules = rules_of(schema)
     is_nullable = bool(schema.get("nullable"))
     bound = _count(schema, "Items", "items")
 
@@ -244,7 +59,7 @@ def _array(schema: Schema) -> Check:
         if value is old or (value is None and is_nullable):
             return value
         if type(value) is not list:
-            _wrong_type(value, where, findings, "array")
+            wrong_type(value, where, findings, "array")
             return value
         previous = _partners(value, old, keys)
         kept = [
@@ -310,7 +125,7 @@ def _count(schema: Schema, suffix: str, noun: str) -> Callable[[int, Path, Findi
 
 def _object(schema: Schema) -> Check:
     fields = _Fields(schema)
-    rules = _rules(schema)
+    rules = rules_of(schema)
     is_nullable = bool(schema.get("nullable"))
     bound = _count(schema, "Properties", "properties")
 
@@ -318,7 +133,7 @@ def _object(schema: Schema) -> Check:
         if value is old or (value is None and is_nullable):
             return value
         if type(value) is not dict:
-            _wrong_type(value, where, findings, "object")
+            wrong_type(value, where, findings, "object")
             return value
         known = old if type(old) is dict else {}
         result = fields.admit(value, known, where, findings)

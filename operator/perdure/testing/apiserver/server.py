@@ -37,8 +37,9 @@ class ApiServer:
     call. `admission` may reject writes. Requests through it are never stale; `Frontend` is a
     server process with a cache that lags.
 
-    What it leaves out: who may do what, field owners (so that a write which changes nothing but
-    an owner is none), apply patches, pods that run.
+    What it leaves out: who may do what; field owners, so that a write which changes nothing but
+    an owner is none; apply and strategic merge patches; pods that run; that a ControllerRevision
+    whose data holds `<`, `>` or `&` can be replaced but not patched (Go escapes what it compares).
     """
 
     def __init__(
