@@ -51,6 +51,10 @@ check: $(READY) ## Format, lint, types, import contracts, generated files unchan
 	@echo "== generated files"
 	@$(BIN)/python -m perdure.resources.generate --check crds
 
+.PHONY: mutants
+mutants: $(READY) ## Plant bugs in copies of the product; each must be caught [MUTANTS="name …" SEEDS=2000]
+	@$(BIN)/python -m tests.simulation.planted $(MUTANTS) $(if $(SEEDS),--seeds $(SEEDS))
+
 .PHONY: kill-test
 kill-test: $(READY) ## Kill the operator at 60 random moments under load; nothing may be lost
 	@$(BIN)/python -m tests.e2e.kill_test

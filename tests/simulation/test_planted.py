@@ -4,10 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.simulation.planted.catalogue import MUTANTS
+from tests.simulation.planted.catalogue import MUTANTS, QUICK
 from tests.simulation.planted.copies import ROOT, apply, changed_files, copied, imported_from
+from tests.simulation.planted.hunt import hunt_all
 from tests.simulation.planted.mutant import Change, Mutant, StaleMutantError
+from tests.simulation.planted.tables import line
 
+QUICK_SEEDS = 100
 WITHOUT_RULES = frozenset({"Layers"})
 """Sections of docs/architecture.md about how the code is cut, which the import contracts hold."""
 
@@ -41,3 +44,12 @@ def test_a_process_takes_the_product_from_the_copy_with_the_bug() -> None:
         assert imported_from(directory) == directory
         change = MUTANTS[0].changes[0]
         assert change.new in (directory / "perdure" / change.file).read_text()
+
+
+def test_the_chosen_bugs_are_caught_within_100_seeds() -> None:
+    chosen = [mutant for mutant in MUTANTS if mutant.name in QUICK]
+
+    results = list(hunt_all(chosen, QUICK_SEEDS))
+
+    assert len(results) == len(QUICK)
+    assert [line(result) for result in results if result.catch is None] == []

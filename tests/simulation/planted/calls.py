@@ -48,7 +48,7 @@ MUTANTS = (
             Change(
                 "executors/http.py",
                 "            if not work.is_accepted:\n",
-                "            if not work.is_accepted or work.claim.delivery > 1:\n",
+                "            if not work.is_accepted or call.poll is not None:\n",
             ),
         ),
     ),

@@ -26,3 +26,17 @@ MUTANTS: tuple[Mutant, ...] = (
     *watching.MUTANTS,
     *storage.MUTANTS,
 )
+
+QUICK = (
+    "effect-before-commit",
+    "rev-not-tested",
+    "chain-begins-anew",
+    "reference-before-the-object",
+    "everybody-else-is-dead",
+    "key-with-attempt",
+    "answer-dropped-after-a-conflict",
+    "events-taken-again",
+    "event-deleted-before-the-commit",
+    "timer-rounded-down",
+)
+"""Those that `make test` hunts, within 100 seeds each."""

@@ -85,12 +85,8 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n'
-                "    if turn.base.rev is None:\n"
-                '        values.append(("/metadata/resourceVersion", str(turn.base.version)))\n',
-                "    values: list[tuple[str, Json]] = []\n"
-                "    if turn.base.rev is None:\n"
-                "        pass\n",
+                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n',
+                "    values: list[tuple[str, Json]] = []\n",
             ),
         ),
     ),
