@@ -102,9 +102,12 @@ def settled_seconds(record: Record) -> object:
 
 
 def lateness(world: World) -> list[float]:
-    """Return by how many seconds timers fired late by true time, sorted."""
+    """Return by how many seconds timers fired late by true time, sorted.
+
+    One that was set by a clock that was behind is due at once.
+    """
     return sorted(
-        (timer.fired_at - timer.fire_at).total_seconds()
+        (timer.fired_at - max(timer.fire_at, timer.set_at)).total_seconds()
         for account in world.accounts.values()
         for timer in account.timers.values()
         if timer.fired_at is not None
