@@ -174,8 +174,8 @@ def run(choices: Sequence[int], depth: int, *, crashes: bool) -> tuple[Outcome, 
 def faults_of(outcome: Outcome) -> list[str]:
     """Return what is wrong with a run, also that it did not come to its end."""
     faults = [violation.render() for violation in outcome.violations]
-    phase, _ = ends_of(outcome).get("shop/one", (None, None))
-    return faults or ([] if phase == "Succeeded" else [f"ended as {phase}"])
+    end = ends_of(outcome).get("shop/one")
+    return faults or ([] if end is not None and end.phase == "Succeeded" else [f"ended as {end}"])
 
 
 def digest(server: ApiServer) -> bytes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - seeded
 
+from tests.simulation.workloads.actions import in_order
 from tests.simulation.workloads.generator import generated
 from tests.simulation.workloads.workload import Workload
 
@@ -22,9 +23,11 @@ from perdure.testing.simulation.weather import Storm, forecast
 HEAL_SECONDS = 25.0
 LONGEST_WORK = 120.0
 """Actions after this time still happen, but no fault does."""
-QUIET_SECONDS = 15.0
+QUIET_SECONDS = 8.0
 LONG_QUIET_SECONDS = 600.0
 LONG_QUIET_EVERY = 100
+LONG_LIVES_EVERY = 250
+HURRIED_SECONDS = 120.0
 RATES = (0.0, 0.002, 0.01, 0.03, 0.1, 0.2)
 """Shares of requests that are disturbed: from calm seeds to brutal ones."""
 SWARM = tuple(fault for fault in Fault if fault not in (Fault.OPERATORS, Fault.SIZES))
@@ -62,10 +65,24 @@ def names_of(operators: int) -> Sequence[str]:
     return [f"perdure-{number}" for number in range(operators)]
 
 
+def hurried(workload: Workload) -> Workload:
+    """Return the workload without hours in which nothing happens but renewals of Leases."""
+    if workload.last_at <= HURRIED_SECONDS:
+        return workload
+    half = HURRIED_SECONDS / 2
+    actions = [
+        action if action.at <= half else replace(action, at=half + action.at % half)
+        for action in workload.actions
+    ]
+    return replace(workload, actions=in_order(actions))
+
+
 def plan_of(seed: int) -> Plan:
     """Return the plan of a seed."""
     random = Random(f"plan {seed}")
     workload = generated(seed)
+    if seed % LONG_LIVES_EVERY:
+        workload = hurried(workload)
     operators = (1, 1, 2, 2, 2, 3)[int(random.random() * 6)]
     rate = RATES[int(random.random() * len(RATES))]
     share = (0.15, 0.4, 1.0)[int(random.random() * 3)]

@@ -218,7 +218,11 @@ class World:
 
     def _is_at_rest(self) -> bool:
         horizon = self.scheduler.time.timestamp() + REST_SECONDS
-        return all(not _moves(body, horizon) for body in self.server.objects("workflowinstances"))
+        instances = list(self.server.objects("workflowinstances"))
+        if any(_moves(body, horizon) for body in instances):
+            return False
+        answering = {_place(body): body for body in instances if _answers(body)}
+        return not any(_waits(event, answering) for event in self.server.objects("workflowevents"))
 
     def _collect_garbage(self) -> None:
         self.server.collect_garbage()
@@ -303,6 +307,27 @@ def _moves(body: JsonObject, horizon: float) -> bool:
         return True
     waiting = cast("list[JsonObject]", status.get("waitingFor") or [])
     return status.get("phase") == "Running" and any(e.get("what") == "Activity" for e in waiting)
+
+
+def _place(body: JsonObject) -> tuple[str, str]:
+    metadata = cast("JsonObject", body["metadata"])
+    return str(metadata["namespace"]), str(metadata["name"])
+
+
+def _answers(body: JsonObject) -> bool:
+    """Return whether an instance takes or refuses at once what is sent to it."""
+    metadata, status = cast("JsonObject", body["metadata"]), body.get("status")
+    phase = status.get("phase") if isinstance(status, dict) else None
+    return phase in ("Running", *FINAL) and "deletionTimestamp" not in metadata
+
+
+def _waits(event: JsonObject, answering: dict[tuple[str, str], JsonObject]) -> bool:
+    """Return whether a WorkflowEvent has still to be answered by an instance that does so."""
+    metadata, spec = cast("JsonObject", event["metadata"]), cast("JsonObject", event["spec"])
+    instance = answering.get((str(metadata["namespace"]), str(spec["instance"])))
+    if instance is None or "deletionTimestamp" in metadata or event.get("status"):
+        return False
+    return spec.get("instanceUid") in (None, cast("JsonObject", instance["metadata"])["uid"])
 
 
 class _Uids:

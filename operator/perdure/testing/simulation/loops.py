@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+MOST_AT_ONCE = 10_000
+"""Callbacks in a row; then others have a turn, and a process that spins is noticed."""
 THREAD_SECONDS = 0.001
 """How long work in a thread takes, as the loop sees it."""
 
@@ -36,30 +38,33 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._tasks: list[asyncio.Task[Any]] = []
         self._is_frozen = False
         self._is_ended = False
+        self._is_noted = False
+        """Whether the scheduler knows that something is ready."""
 
     # --- for the scheduler --------------------------------------------------------------------
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether something is to run now."""
-        return bool(self._ready) and not self._is_frozen
-
     def run_ready(self) -> int:
-        """Run what is ready now, not what becomes so meanwhile; return how much it was."""
-        ready = self._ready
-        count = len(ready)
+        """Run until nothing is ready, or the process is frozen; return how much it was."""
+        ready, count = self._ready, 0
+        self._is_noted = False
         before = events._get_running_loop()
         events._set_running_loop(self)
         try:
-            for _ in range(count):
-                if not ready:
-                    break
+            while ready and not self._is_frozen and count < MOST_AT_ONCE:
                 handle = ready.popleft()
+                count += 1
                 if not handle.cancelled():
                     handle._run()
         finally:
             events._set_running_loop(before)
+        self._note()
         return count
+
+    def _note(self) -> None:
+        """Have the scheduler know that there is something to run."""
+        if self._ready and not self._is_noted and not self._is_frozen:
+            self._is_noted = True
+            self._scheduler.is_ready(self)
 
     def freeze(self) -> None:
         """Run nothing from now on."""
@@ -68,12 +73,12 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def thaw(self) -> None:
         """Go on."""
         self._is_frozen = False
+        self._note()
 
     def end(self) -> None:
         """Never run again."""
         self._is_ended = True
         self._ready.clear()
-        self._scheduler.remove(self)
 
     @property
     def is_ended(self) -> bool:
@@ -101,6 +106,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         handle = asyncio.Handle(callback, args, self, context)
         if not self._is_ended:
             self._ready.append(handle)
+            self._note()
         return handle
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
@@ -129,6 +135,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def _come_due(self, timer: asyncio.TimerHandle) -> None:
         if not self._is_ended and not timer.cancelled():
             self._ready.append(timer)
+            self._note()
 
     def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
         due = getattr(timer, "due", None)
@@ -161,7 +168,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         future: asyncio.Future[Result] = self.create_future()
         try:
             result = func(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the future's to raise
             self.call_later(THREAD_SECONDS, _fail, future, error)
         else:
             self.call_later(THREAD_SECONDS, _succeed, future, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.scheduler import Scheduler
 
 NAMESPACE = "perdure-system"
-LOOK_SECONDS = 1.0
+KEPT_REVIEWS = 2000
+LOOK_SECONDS = 5.0
 """How often a process asks itself whether it is of use."""
 
 
@@ -45,7 +47,7 @@ class Reviews:
     """Reviews definitions, each once for all processes and seeds: a review is a pure function."""
 
     def __init__(self) -> None:
-        self._reviewed: dict[str, Reviewed] = {}
+        self._reviewed: OrderedDict[str, Reviewed] = OrderedDict()
 
     async def __call__(self, spec: JsonObject) -> Reviewed:
         return await asyncio.to_thread(self._review, spec)
@@ -55,12 +57,12 @@ class Reviews:
             digest = spec_digest(spec)
         except ValueRefusedError:
             return review(spec)
-        found = self._reviewed.get(digest)
-        if found is None:
-            if len(self._reviewed) > 1000:
-                self._reviewed.clear()
-            found = self._reviewed[digest] = review(spec)
-        return found
+        if digest not in self._reviewed:
+            self._reviewed[digest] = review(spec)
+        self._reviewed.move_to_end(digest)
+        if len(self._reviewed) > KEPT_REVIEWS:
+            self._reviewed.popitem(last=False)
+        return self._reviewed[digest]
 
 
 class WatchedDefinitions:

@@ -60,7 +60,7 @@ def point_of(
     method: str, path: str, params: Mapping[str, str] | None, *, is_operator: bool
 ) -> Point:
     """Return what a request is for; `is_operator` tells operators from users."""
-    kind, name, subresource = parts_of(path)
+    kind, name = parts_of(path)
     if method == "GET" and not name:
         if kind == "workflowevents" and params and "fieldSelector" in params:
             return Point.LIST_EVENTS
@@ -94,12 +94,12 @@ def _of_user(method: str, kind: str) -> Point:
     return Point.MANAGEMENT
 
 
-def parts_of(path: str) -> tuple[str, str, str]:
-    """Return plural, name and subresource of a path; "" for what it does not have."""
+def parts_of(path: str) -> tuple[str, str]:
+    """Return plural and name of a path; "" for what it does not have."""
     parts = path.strip("/").split("/")
     start = 2 if parts[0] == "api" else 3
     rest = parts[start:]
     if len(rest) >= 3 and rest[0] == "namespaces":
         rest = rest[2:]
-    rest += ["", "", ""]
-    return rest[0], rest[1], rest[2]
+    rest += ["", ""]
+    return rest[0], rest[1]

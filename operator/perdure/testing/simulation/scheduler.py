@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random  # noqa: TID251 - seeded: the source of every choice
 
@@ -21,13 +20,13 @@ class SpinningError(AssertionError):
     """A process goes on for ever without time passing."""
 
 
-@dataclass(order=True, slots=True)
 class Due:
-    """Something that happens at a time; `act` is None when it was called off."""
+    """Something that is to happen; `act` is None when it was called off."""
 
-    at: float
-    number: int
-    act: Action | None = field(compare=False)
+    __slots__ = ("act",)
+
+    def __init__(self, act: Action) -> None:
+        self.act: Action | None = act
 
     def call_off(self) -> None:
         """Let it not happen."""
@@ -43,13 +42,13 @@ class Scheduler:
     """
 
     def __init__(self, seed: str, epoch: datetime) -> None:
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311 - to be repeated, not to be secret
         self.epoch = epoch
         self.now = 0.0
-        self.steps = 0
         self._count = 0
-        self._heap: list[Due] = []
-        self._loops: list[ProcessLoop] = []
+        self._heap: list[tuple[float, int, Due]] = []
+        self._busy: list[ProcessLoop] = []
+        """Loops with something to run now, in the order in which they came to it."""
         self._trace = hashlib.sha256()
         self.lines: list[str] | None = None
         """The trace as text, where somebody wants to read it."""
@@ -66,8 +65,8 @@ class Scheduler:
     def at(self, when: float, act: Action) -> Due:
         """Do something at a time, at once if that has passed."""
         self._count += 1
-        due = Due(max(when, self.now), self._count, act)
-        heapq.heappush(self._heap, due)
+        due = Due(act)
+        heapq.heappush(self._heap, (max(when, self.now), self._count, due))
         return due
 
     def after(self, seconds: float, act: Action) -> Due:
@@ -76,29 +75,26 @@ class Scheduler:
 
     def loop(self, name: str) -> ProcessLoop:
         """Return the loop of a new process."""
-        loop = ProcessLoop(name, self)  # type: ignore[abstract]  # no sockets, no signals
-        self._loops.append(loop)
-        return loop
+        return ProcessLoop(name, self)  # type: ignore[abstract]  # no sockets, no signals
 
-    def remove(self, loop: ProcessLoop) -> None:
-        """Take out the loop of a process that has ended."""
-        self._loops.remove(loop)
+    def is_ready(self, loop: ProcessLoop) -> None:
+        """Take note of a loop that has something to run."""
+        self._busy.append(loop)
 
     def run(self, until: float, is_over: Callable[[], bool] | None = None) -> None:
         """Let everything happen up to and at a time; stop early once `is_over`."""
+        heap = self._heap
         while True:
-            self._burst()
+            if self._busy:
+                self._burst()
             if is_over is not None and is_over():
                 return
-            heap = self._heap
-            while heap and heap[0].act is None:
+            while heap and heap[0][2].act is None:
                 heapq.heappop(heap)
-            if not heap or heap[0].at > until:
+            if not heap or heap[0][0] > until:
                 self.now = max(self.now, until)
                 return
-            due = heapq.heappop(heap)
-            self.now = due.at
-            self.steps += 1
+            self.now, _, due = heapq.heappop(heap)
             act = due.act
             assert act is not None, "what was called off is gone"
             act()
@@ -106,15 +102,12 @@ class Scheduler:
     def _burst(self) -> None:
         """Let every process run until it waits."""
         budget = MOST_BURST
-        is_busy = True
-        while is_busy:
-            is_busy = False
-            for loop in tuple(self._loops):
-                while loop.is_ready:
-                    budget -= loop.run_ready()
-                    is_busy = True
-                    if budget < 0:
-                        raise SpinningError(f"{loop.name} spins at {self.now:.6f} s")
+        while self._busy:
+            busy, self._busy = self._busy, []
+            for loop in busy:
+                budget -= loop.run_ready()
+                if budget < 0:
+                    raise SpinningError(f"{loop.name} spins at {self.now:.6f} s")
 
     # --- the trace --------------------------------------------------------------------------
 
