@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import cast
 
 import orjson
 from tests.simulation.outside import Outside
 from tests.simulation.plans import Plan, names_of
+from tests.simulation.rest import is_at_rest, is_over
 from tests.simulation.storms import Storms
 from tests.simulation.users import User
 from tests.simulation.workloads.actions import Action
@@ -46,7 +46,6 @@ PATIENCE_SECONDS = 330.0
 """More of it where something was refused for good: back-off goes up to 5 minutes."""
 JUDGED_SECONDS = 75.0
 """So long after the last disturbance whatever is unfinished has to say what it waits for."""
-FINAL = ("Succeeded", "Failed", "Terminated")
 
 REVIEWS = Reviews()
 
@@ -212,17 +211,14 @@ class World:
     def _ends_at(self) -> float:
         """Return when to end: not before what is unfinished has had its time to go on."""
         end = self.scheduler.now + self.plan.quiet_seconds
-        if all(_is_over(body) for body in self.server.objects("workflowinstances")):
+        if all(is_over(body) for body in self.server.objects("workflowinstances")):
             return end
         return max(end, max(self.plan.heal_at, self.plan.workload.last_at) + JUDGED_SECONDS)
 
     def _is_at_rest(self) -> bool:
         horizon = self.scheduler.time.timestamp() + REST_SECONDS
-        instances = list(self.server.objects("workflowinstances"))
-        if any(_moves(body, horizon) for body in instances):
-            return False
-        answering = {_place(body): body for body in instances if _answers(body)}
-        return not any(_waits(event, answering) for event in self.server.objects("workflowevents"))
+        objects = self.server.objects
+        return is_at_rest(objects("workflowinstances"), objects("workflowevents"), horizon)
 
     def _collect_garbage(self) -> None:
         self.server.collect_garbage()
@@ -282,52 +278,6 @@ class World:
             )
             for stroke in self.record.strokes
         ]
-
-
-def _is_over(body: JsonObject) -> bool:
-    status = body.get("status")
-    return isinstance(status, dict) and status.get("phase") in FINAL
-
-
-def _moves(body: JsonObject, horizon: float) -> bool:
-    """Return whether an instance still has to do something by itself until then."""
-    metadata, spec = cast("JsonObject", body["metadata"]), cast("JsonObject", body["spec"])
-    status = body.get("status")
-    status = status if isinstance(status, dict) else {}
-    if status.get("phase") in FINAL or "deletionTimestamp" in metadata:
-        return status.get("observedGeneration") != metadata["generation"] and (
-            "deletionTimestamp" not in metadata
-        )
-    if status.get("phase") == "Stalled":
-        return True
-    if spec.get("suspend"):
-        return status.get("phase") != "Suspended"
-    wake = status.get("wakeAt")
-    if isinstance(wake, str) and datetime.fromisoformat(wake).timestamp() < horizon:
-        return True
-    waiting = cast("list[JsonObject]", status.get("waitingFor") or [])
-    return status.get("phase") == "Running" and any(e.get("what") == "Activity" for e in waiting)
-
-
-def _place(body: JsonObject) -> tuple[str, str]:
-    metadata = cast("JsonObject", body["metadata"])
-    return str(metadata["namespace"]), str(metadata["name"])
-
-
-def _answers(body: JsonObject) -> bool:
-    """Return whether an instance takes or refuses at once what is sent to it."""
-    metadata, status = cast("JsonObject", body["metadata"]), body.get("status")
-    phase = status.get("phase") if isinstance(status, dict) else None
-    return phase in ("Running", *FINAL) and "deletionTimestamp" not in metadata
-
-
-def _waits(event: JsonObject, answering: dict[tuple[str, str], JsonObject]) -> bool:
-    """Return whether a WorkflowEvent has still to be answered by an instance that does so."""
-    metadata, spec = cast("JsonObject", event["metadata"]), cast("JsonObject", event["spec"])
-    instance = answering.get((str(metadata["namespace"]), str(spec["instance"])))
-    if instance is None or "deletionTimestamp" in metadata or event.get("status"):
-        return False
-    return spec.get("instanceUid") in (None, cast("JsonObject", instance["metadata"])["uid"])
 
 
 class _Uids:
