@@ -10,6 +10,7 @@ from tests.simulation.workloads.actions import in_order
 from tests.simulation.workloads.generator import generated
 from tests.simulation.workloads.workload import Workload
 
+from perdure.kubernetes.plan import MAX_STATUS
 from perdure.testing.simulation.fates import (
     Calm,
     Fates,
@@ -30,6 +31,8 @@ LONG_LIVES_EVERY = 250
 HURRIED_SECONDS = 120.0
 RATES = (0.0, 0.002, 0.01, 0.03, 0.1, 0.2)
 """Shares of requests that are disturbed: from calm seeds to brutal ones."""
+SMALL_STATUS = 6 * 1024
+SHARE_SMALL = 0.3
 SWARM = tuple(fault for fault in Fault if fault not in (Fault.OPERATORS, Fault.SIZES))
 
 
@@ -50,6 +53,9 @@ class Plan:
     rate: float = 0.0
     faults: frozenset[Fault] = frozenset()
     strokes: tuple[Stroke, ...] | None = None
+    status_bytes: int = MAX_STATUS
+    """Past so many bytes of a status events move to segments; less than in the product, so that
+    small workflows have long histories."""
 
     def fates(self) -> Fates:
         """Return what decides on the requests of the run."""
@@ -98,4 +104,10 @@ def plan_of(seed: int) -> Plan:
         quiet_seconds=QUIET_SECONDS if seed % LONG_QUIET_EVERY else LONG_QUIET_SECONDS,
         rate=rate,
         faults=faults,
+        status_bytes=_status_bytes(seed),
     )
+
+
+def _status_bytes(seed: int) -> int:
+    is_small = Random(f"bounds {seed}").random() < SHARE_SMALL
+    return SMALL_STATUS if is_small else MAX_STATUS

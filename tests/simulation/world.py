@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from unittest.mock import patch
 
 import orjson
 from tests.simulation.outside import Outside
@@ -18,6 +19,7 @@ from tests.simulation.users import User
 from tests.simulation.workloads.actions import Action
 
 from perdure.engine.values import JsonObject
+from perdure.kubernetes import plan as store_plan
 from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
 from perdure.kubernetes.objects import ApiObjects
@@ -162,6 +164,10 @@ class World:
 
     def run(self) -> Outcome:
         """Run the plan to its end, or to the first violation."""
+        with patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes):
+            return self._run()
+
+    def _run(self) -> Outcome:
         scheduler, plan = self.scheduler, self.plan
         self.cluster.on_write = self._written
         for number, host in enumerate(self.operators):
