@@ -94,7 +94,7 @@ class Account:
 
     `body` is its newest version, also after it is gone. `hot` are the stored events after the
     newest segment, `base` the digest before them. `damage` says why the history is judged no
-    further. `state` is None once an event could not be folded.
+    further, `excused` which operators have written since. `state` is None once an event could not be folded.
     """
 
     uid: str
@@ -104,6 +104,7 @@ class Account:
     body: JsonObject
     gone: Write | None = None
     damage: str | None = None
+    excused: set[str] = field(default_factory=set)
 
     length: int = 0
     digest: str = ""

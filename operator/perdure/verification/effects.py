@@ -16,6 +16,7 @@ from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import Answered, Disturbance, Effect
 from perdure.verification.external import stored_value
 from perdure.verification.leases import DEAD, MUTE
+from perdure.verification.progress import referred
 from perdure.verification.recipes import spec_of, step_at
 from perdure.verification.requests import key_of
 
@@ -156,8 +157,8 @@ def _result_fault(
     if not answers:
         return "completed, although no service had answered"
     output = stored_value(trial.world, account, event.get("output"))
-    if not _is_body(trial, account, attempt):
-        return None
+    if not _is_body(trial, account, attempt) or (account.gone is not None and referred(event)):
+        return None  # Large values go with their instance.
     if not any(_could_give(answer, output) for answer in answers):
         return "completed with an output that no service answered"
     return None

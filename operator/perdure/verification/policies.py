@@ -12,7 +12,7 @@ from perdure.engine.values import JsonObject
 from perdure.language.durations import parse_duration
 from perdure.verification.accounts import Account
 from perdure.verification.activities import MAX_DELIVERIES
-from perdure.verification.bodies import as_written, number, part, text, time_of
+from perdure.verification.bodies import NOTHING, as_written, number, part, text, time_of
 from perdure.verification.chain import canonical, sha256
 from perdure.verification.checks import (
     Commit,
@@ -28,6 +28,13 @@ from perdure.verification.histories import FINAL_PHASES
 from perdure.verification.recipes import spec_of, step_at
 from perdure.verification.world import DEFINITIONS, INSTANCES, World
 
+DEFAULT_AGES = {
+    "Succeeded": timedelta(days=7),
+    "Failed": timedelta(days=30),
+    "Terminated": timedelta(days=7),
+}
+SCARCE = 1000
+"""From so many instances on some may go before their time, to make room."""
 SCHEDULED = frozenset({"ActivityScheduled"})
 
 
@@ -100,18 +107,33 @@ def _digest(definition: JsonObject) -> str:
 
 
 def kept_long_enough(world: World, write: Write) -> Texts:
-    """A finished instance is kept for as long as its own `retention` says."""
+    """A finished instance is kept for as long as its own `retention` says, or the default."""
     if not world.is_operator(write.actor) or write.verb != "delete":
         return
-    status, retention = part(write.before, "status"), part(write.before, "spec", "retention")
-    phase = text(status.get("phase"))
-    kept = text(retention.get(phase.lower()))
-    if phase not in FINAL_PHASES or not kept:
+    status, phase = part(write.before, "status"), _phase(write)
+    kept = _to_keep(world, write, phase)
+    if phase not in FINAL_PHASES or kept is None:
         return
     age = write.at - time_of(status.get("completedAt"))
     slack = world.between_clocks + timedelta(seconds=1)
-    if age + slack < parse_duration(kept):
+    if age + slack < kept:
         yield f"{write.actor} deleted it {age} after its end; it was to be kept for {kept}"
+
+
+def _phase(write: Write) -> str:
+    return text(part(write.before, "status").get("phase"))
+
+
+def _to_keep(world: World, write: Write, phase: str) -> timedelta | None:
+    """Return how long to keep it; None where its definition says so, or room may be scarce."""
+    own = text(part(write.before, "spec", "retention").get(phase.lower()))
+    if own:
+        return parse_duration(own)
+    name = text(part(write.before, "spec", "definitionRef").get("name"))
+    definition = world.definitions.get((write.namespace, name), NOTHING)
+    if "retention" in part(definition, "spec") or len(world.accounts) > SCARCE:
+        return None
+    return DEFAULT_AGES.get(phase)
 
 
 CHECKS = (

@@ -81,6 +81,8 @@ class Watcher:
             return
         note_spec(account, write.after)
         before, account.body = account.body, write.after
+        if account.damage is not None and self.world.is_operator(write.actor):
+            account.excused.add(write.actor)
         if account.damage is None and part(before, "status") is not account.status:
             yield from self._status(account, write, before)
 
