@@ -33,6 +33,8 @@ SWEPT = (
     Fault.REPLY_LOST,
     Fault.TWICE,
 )
+HEAL_SECONDS = 2.0
+"""After the fault; until then the process that died stays dead."""
 MOST_LEASES = 6
 """Renewals are all alike: only the first of them are swept."""
 MOST_WRITES = 3
@@ -81,7 +83,7 @@ def plan_of(workflow: Canonical, operators: int) -> Plan:
         workload=workflow.workload,
         operators=operators,
         storms=(),
-        heal_at=workflow.workload.last_at + 60.0,
+        heal_at=HEAL_SECONDS,
         strokes=(),
     )
 
@@ -100,7 +102,7 @@ def cases(workflow: Canonical, occasions: list[Occasion]) -> Iterator[Case]:
         for fault in SWEPT:
             if fault in found:
                 for variant in ("refused", "cut") if fault is Fault.REQUEST_LOST else ("cut",):
-                    fate = Fate(fault=fault, variant=variant, seconds=0.3)
+                    fate = Fate(fault=fault, variant=variant, seconds=1.0)
                     yield Case(workflow=workflow.workload.name, occasion=occasion, fate=fate)
 
 
@@ -114,7 +116,8 @@ def run_case(case: Case, calm: Outcome) -> Outcome:
         at=occasion.at,
         fate=case.fate,
     )
-    outcome = World(replace(calm.plan, strokes=(stroke,))).run()
+    heal_at = occasion.at + HEAL_SECONDS
+    outcome = World(replace(calm.plan, strokes=(stroke,), heal_at=heal_at)).run()
     return replace(
         outcome,
         violations=(*outcome.violations, *differences(by_name(case.workflow), outcome, calm)),
