@@ -220,12 +220,14 @@ def test_an_operator_that_writes_or_creates_an_instance_itself_is_reported() -> 
 
 def test_an_operator_deletes_only_what_has_ended_and_nobody_owns() -> None:
     log = ended()
+    log.later(7 * 86_400)
     log.delete("workflowinstances", "order-1", actor=OPERATOR)
     assert log.verdict() == []
     log = calling()
     log.delete("workflowinstances", "order-1", actor=OPERATOR)
     assert checks_of(log.verdict()) == ["purged_after_the_end"]
     log = ended()
+    log.later(7 * 86_400)
     marks: JsonObject = {"meta.helm.sh/release-name": "shop"}
     log.put("workflowinstances", "order-1", lambda b: b["metadata"].update(labels=marks))  # type: ignore[union-attr]  # an object
     log.delete("workflowinstances", "order-1", actor=OPERATOR)

@@ -113,9 +113,10 @@ def purged_after(seconds: float, actor: str = OPERATOR, **retention: str) -> lis
 
 def test_an_instance_that_is_purged_in_its_time_breaks_nothing() -> None:
     assert purged_after(60, succeeded="1m") == []
-    assert purged_after(1, failed="1m") == []
+    assert purged_after(7 * 86_400) == []
     assert purged_after(1, USER, succeeded="1m") == []
 
 
 def test_an_instance_that_is_purged_early_is_reported() -> None:
     assert purged_after(50, succeeded="1m") == ["kept_long_enough"]
+    assert purged_after(3600, failed="1m") == ["kept_long_enough"]
