@@ -152,9 +152,14 @@ def marks_are_true(world: World, sent: Sent, kind: str, reason: str, at: datetim
 
 
 def was_taken(world: World, sent: Sent) -> bool:
-    """Return whether an instance that the event may be for has its id in its history."""
+    """Return whether an instance that the event may be for has its id in its history.
+
+    What is in a history that somebody damaged nobody can say: it may.
+    """
     named = world.named.get((sent.write.namespace, text(sent.spec.get("instance"))), [])
-    return any(sent.event_id in one.taken for one in named if sent.is_for(one))
+    return any(
+        sent.event_id in one.taken or one.damage is not None for one in named if sent.is_for(one)
+    )
 
 
 CHECKS = (
