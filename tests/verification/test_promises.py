@@ -116,7 +116,7 @@ def test_another_end_than_the_acknowledged_termination_has_to_come_before_it() -
     log.told(Deed.TERMINATE)
     log.later(1)
     log.commit(InstanceEnded(ending=Ending.SUCCEEDED))
-    assert checks_of(log.verdict(**at_the_end(log))) == ["terminates_kept"]
+    assert checks_of(log.verdict()) == ["terminates_kept"]
 
 
 def test_an_end_that_was_decided_without_knowing_of_the_termination_stands() -> None:

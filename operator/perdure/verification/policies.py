@@ -12,7 +12,7 @@ from perdure.engine.values import JsonObject
 from perdure.language.durations import parse_duration
 from perdure.verification.accounts import Account
 from perdure.verification.activities import MAX_DELIVERIES
-from perdure.verification.bodies import NOTHING, as_written, number, part, text, time_of
+from perdure.verification.bodies import as_written, generation_of, number, part, text, time_of
 from perdure.verification.chain import canonical, sha256
 from perdure.verification.checks import (
     Commit,
@@ -130,9 +130,11 @@ def _to_keep(world: World, write: Write, phase: str) -> timedelta | None:
     if own:
         return parse_duration(own)
     name = text(part(write.before, "spec", "definitionRef").get("name"))
-    definition = world.definitions.get((write.namespace, name), NOTHING)
-    if "retention" in part(definition, "spec") or len(world.accounts) > SCARCE:
+    definition = world.definitions.get((write.namespace, name))
+    if definition is None or len(world.accounts) > SCARCE:
         return None
+    if "retention" in part(definition, "spec") or generation_of(definition) > 1:
+        return None  # What it said before may be what the operator knew.
     return DEFAULT_AGES.get(phase)
 
 
