@@ -94,7 +94,8 @@ class Account:
 
     `body` is its newest version, also after it is gone. `hot` are the stored events after the
     newest segment, `base` the digest before them. `damage` says why the history is judged no
-    further, `excused` which operators have written since. `state` is None once an event could not be folded.
+    further, `excused` which operators have written since; `is_edited` that the newest status is
+    somebody else's than an operator's. `state` is None once an event could not be folded.
     """
 
     uid: str
@@ -105,6 +106,7 @@ class Account:
     gone: Write | None = None
     damage: str | None = None
     excused: set[str] = field(default_factory=set)
+    is_edited: bool = False
 
     length: int = 0
     digest: str = ""

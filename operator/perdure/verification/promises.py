@@ -11,6 +11,7 @@ from perdure.verification.accounts import Account
 from perdure.verification.bodies import is_deleting, items, number, part, text
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import ClientCall, Deed, Outcome
+from perdure.verification.external import was_taken
 from perdure.verification.liveness import is_quiet
 from perdure.verification.world import Sent
 
@@ -61,8 +62,7 @@ def _lost_object(trial: Trial, call: ClientCall) -> str | None:
     if not sent:
         return "was acknowledged and no WorkflowEvent exists"
     for one in sent:
-        named = trial.world.named.get((call.namespace, text(one.spec.get("instance"))), [])
-        is_taken = any(one.event_id in each.taken for each in named if one.is_for(each))
+        is_taken = was_taken(trial.world, one)
         is_users = one.gone is not None and not trial.world.is_operator(one.gone.actor)
         if is_taken or one.gone is None or one.answers or is_users:
             return None

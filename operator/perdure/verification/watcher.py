@@ -97,7 +97,10 @@ class Watcher:
         commit = Commit(self.world, account, write, before, write.after)
         if commit.is_operators and write.subresource == "status":
             yield from self._committed(commit)
-        elif part(before, "status").get("history") != commit.status.get("history"):
+            account.is_edited = False
+            return
+        account.is_edited = True
+        if part(before, "status").get("history") != commit.status.get("history"):
             account.damage = f"{write.actor} changed its history"
 
     def _committed(self, commit: Commit) -> Iterator[Violation]:
