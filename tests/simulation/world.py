@@ -33,7 +33,7 @@ from perdure.testing.simulation.meddling import Meddler
 from perdure.testing.simulation.network import Cluster, SimulatedTransport
 from perdure.testing.simulation.operators import NAMESPACE, OperatorProgram, Reviews
 from perdure.testing.simulation.post import Post, SeededPost
-from perdure.testing.simulation.scheduler import Scheduler
+from perdure.testing.simulation.scheduler import Scheduler, SpinningError
 from perdure.verification.evidence import ClientCall, Disturbance, Evidence, Violation
 from perdure.verification.judge import conclude
 from perdure.verification.watcher import Watcher
@@ -184,6 +184,8 @@ class World:
                 if not self.violations:
                     scheduler.run(self._ends_at(), self._is_broken)
                     ended_at = scheduler.time
+        except SpinningError as error:
+            self.violations.append(Violation(invariant="I-36", subject="", text=str(error)))
         finally:
             outcome = self._outcome(ended_at)
             for host in (*self.operators, *self.users):

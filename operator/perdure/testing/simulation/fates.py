@@ -152,6 +152,8 @@ def applicable(point: Point, *, is_operator: bool, is_write: bool) -> tuple[Faul
         found += [fault for fault, points in ELSEWHERE.items() if point in points]
     if not is_operator:
         found = [fault for fault in found if fault not in ONLY_OPERATORS]
+    if not is_write:
+        found = [fault for fault in found if fault is not Fault.REJECTED]
     return tuple(found)
 
 

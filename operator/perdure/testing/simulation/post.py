@@ -9,8 +9,8 @@ from perdure.testing.simulation.scheduler import Action, Scheduler
 
 SHORT, LONG = 0.001, 0.02
 """Seconds that a message is on its way."""
-SLOW_SHARE, SLOW_SECONDS = 0.02, 3.0
-"""So many of a hundred take up to so many seconds."""
+SLOW_SHARE, SLOW_SECONDS = 0.02, 1.0
+"""This share of them takes up to so many seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
