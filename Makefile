@@ -14,6 +14,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := 0.13.9
 PYTEST_ARGS ?=
+SEEDS ?= 1000
+FIRST ?= 0
+DEPTH ?= 14
 
 .PHONY: help
 help: ## List the commands
@@ -63,6 +66,18 @@ kill-test: $(READY) ## Kill the operator at 60 random moments under load; nothin
 chaos: $(READY) ## Let everything fail around real operators, and judge [MINUTES=10 SEED=1 OPERATORS=3]
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) \
 	  --operators $(or $(OPERATORS),3)
+
+.PHONY: simulate
+simulate: $(READY) ## Run whole worlds with faults, each from a seed [SEEDS=1000 FIRST=0]
+	@$(BIN)/python -m tests.simulation random --seeds $(SEEDS) --first $(FIRST)
+
+.PHONY: sweep
+sweep: $(READY) ## Let every request of the canonical workflows meet every fault once
+	@$(BIN)/python -m tests.simulation sweep
+
+.PHONY: explore
+explore: $(READY) ## Follow every order of deliveries in a small world [DEPTH=14]
+	@$(BIN)/python -m tests.simulation explore --depth $(DEPTH)
 
 .PHONY: bench
 bench: $(READY) ## Measure writes, latency, throughput, memory, start-up; writes build/bench.json

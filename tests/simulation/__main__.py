@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.simulation.campaign import Campaign, Report, run_seed
+from tests.simulation.exhaustive import explore, faults_of
 from tests.simulation.plans import plan_of
 from tests.simulation.saved import read, save
 from tests.simulation.shrinking import Shrinker
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
             return random_mode(options)
         case "sweep":
             return tell(sweep(options.workflow or None, options.operators, print))
+        case "explore":
+            return exhaustive_mode(options)
         case "seed":
             return one(World(plan_of(options.seed)), show_trace=options.trace)
         case "file":
@@ -50,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     swept = commands.add_parser("sweep", help="one fault at every request of workflows")
     swept.add_argument("--workflow", action="append", help="its name; all if not given")
     swept.add_argument("--operators", type=int, default=2)
+    orders = commands.add_parser("explore", help="every order of deliveries in a small world")
+    orders.add_argument("--depth", type=int, default=14)
+    orders.add_argument("--crashes", action="store_true", help="one operator may die, too")
     single = commands.add_parser("seed", help="run one seed again")
     single.add_argument("seed", type=int)
     single.add_argument("--trace", action="store_true", help="print all that happened")
@@ -69,6 +75,15 @@ def random_mode(options: argparse.Namespace) -> int:
     if options.hashes is not None:
         options.hashes.write_text(json.dumps(report.hashes, indent=1, sort_keys=True) + "\n")
     return tell(report)
+
+
+def exhaustive_mode(options: argparse.Namespace) -> int:
+    """Follow every order of deliveries."""
+    found = explore(options.depth, crashes=options.crashes, say=print)
+    print(f"{found.runs} orders, {len(found.states)} states, {len(found.failures)} failed")
+    for choices, outcome in found.failures:
+        print(f"choices {choices}: {'; '.join(faults_of(outcome))}")
+    return 1 if found.failures else 0
 
 
 def tell(report: Report) -> int:

@@ -31,6 +31,7 @@ ARMED_AT = 2.0
 ASIDE = ("/leases", "workflowdefinitions", "/services/")
 """Deliveries about these do not wait: they are the same in every order."""
 RESTART_SECONDS = 1.0
+MOST_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +128,19 @@ class Exploration:
     failures: list[tuple[tuple[int, ...], Outcome]] = field(default_factory=list)
 
 
-def explore(depth: int, *, crashes: bool, most_failures: int = 3) -> Exploration:
+def explore(depth: int, *, crashes: bool, say: Callable[[str], None]) -> Exploration:
     """Explore all orders of the first `depth` deliveries; `crashes`: one operator may die."""
     found = Exploration()
     left: list[tuple[int, ...]] = [()]
-    while left and len(found.failures) < most_failures:
+    while left and len(found.failures) < MOST_FAILURES:
         choices = left.pop()
         outcome, moments = run(choices, depth, crashes=crashes)
         found.runs += 1
         if faults_of(outcome):
             found.failures.append((choices, outcome))
         left += _branches(found, choices, moments)
+        if found.runs % 200 == 0:
+            say(f"{found.runs:>7} orders, {len(found.states)} states, {len(left)} left")
     return found
 
 
