@@ -32,3 +32,13 @@ def test_the_table_of_what_is_not_seen_has_a_line_for_each() -> None:
     lines = unseen().splitlines()
     assert len(lines) == len(UNSEEN) + 2
     assert all(line.count("|") == 3 for line in lines)
+
+
+def test_the_tables_in_the_documentation_are_those_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "proof.md").read_text()
+    assert between(text, "<!-- checks -->", "<!-- end of checks -->") == table().strip()
+    assert between(text, "<!-- unseen -->", "<!-- end of unseen -->") == unseen().strip()
+
+
+def between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0].strip()

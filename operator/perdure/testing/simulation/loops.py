@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -90,12 +91,14 @@ class ProcessLoop(asyncio.AbstractEventLoop):
 
         Their `finally` blocks do run now, when nothing hears of it any more.
         """
-        for task in self._tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # of asyncio itself
-            coroutine = task.get_coro()
-            if not task.done() and isinstance(coroutine, CoroutineType):
-                with contextlib.suppress(RuntimeError, asyncio.CancelledError):
-                    coroutine.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of coroutines that never began
+            for task in self._tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # of asyncio itself
+                coroutine = task.get_coro()
+                if not task.done() and isinstance(coroutine, CoroutineType):
+                    with contextlib.suppress(RuntimeError, asyncio.CancelledError):
+                        coroutine.close()
         self._tasks.clear()
 
     # --- for asyncio --------------------------------------------------------------------------
