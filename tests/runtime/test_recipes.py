@@ -9,6 +9,7 @@ from tests.runtime.worlds import World, review_at_once
 
 from perdure.engine.values import JsonObject
 from perdure.ports import CONTROLLER_REVISIONS, WORKFLOW_INSTANCES
+from perdure.runtime.marks import UNNEEDED_SINCE
 from perdure.runtime.recipes import KEPT_REVISIONS, Recipes
 from perdure.runtime.retention import Limits, Retention
 
@@ -22,8 +23,13 @@ def recipes_of(world: World) -> Recipes:
 
 
 def put_revision(world: World, name: str) -> None:
-    created = world.clock.now().isoformat()
-    meta: JsonObject = {"name": name, "creationTimestamp": created}
+    """Store a revision that was marked as soon as it was written."""
+    now = world.clock.now().isoformat()
+    meta: JsonObject = {
+        "name": name,
+        "creationTimestamp": now,
+        "annotations": {UNNEEDED_SINCE: now},
+    }
     world.objects.put(CONTROLLER_REVISIONS, {"metadata": meta})
 
 

@@ -16,6 +16,7 @@ from perdure.engine.values import Json, JsonObject
 from perdure.errors import HistoryCorruptError, TransientError
 from perdure.ports import (
     CONTROLLER_REVISIONS,
+    CommitOutcome,
     Conflict,
     InstanceKey,
     Observed,
@@ -421,6 +422,20 @@ async def test_a_revision_that_could_not_be_looked_at_after_the_acceptance_is_tr
     assert [work.path for work in world.services.sent] == ["a"]
     assert not await world.objects.list(CONTROLLER_REVISIONS)
     await world.turns.run(key)
+    assert len(await world.objects.list(CONTROLLER_REVISIONS)) == 1
+
+
+@pytest.mark.parametrize("heard", [Conflict(), Unknown("lost")])
+async def test_a_revision_is_looked_at_also_where_nobody_heard_that_the_acceptance_landed(
+    heard: CommitOutcome,
+) -> None:
+    world = World()
+    world.define(TWO_CALLS)
+    key = world.store.create()
+    world.store.script = [("lost", heard)]
+    await world.turns.run(key)
+    await world.turns.run(key)
+    assert world.store.now(key).state.revision is not None
     assert len(await world.objects.list(CONTROLLER_REVISIONS)) == 1
 
 

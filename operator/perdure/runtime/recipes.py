@@ -7,6 +7,7 @@ brought to what it should be. Two operators that do the same come to the same re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from perdure.ports import (
     Clock,
     Objects,
 )
+from perdure.runtime.marks import marking, unneeded_since
 from perdure.runtime.queue import KeyedQueue, Lane
 from perdure.runtime.retention import Retention
 from perdure.runtime.revisions import DEFINITION_LABEL, Revisions
@@ -35,6 +37,7 @@ from perdure.runtime.revisions import DEFINITION_LABEL, Revisions
 logger = logging.getLogger(__name__)
 
 KEPT_REVISIONS = timedelta(hours=1)
+"""How old a revision has to be to be marked as not needed, and a mark to be followed."""
 COLLECT_SECONDS = 600.0
 FINAL = ("Succeeded", "Failed", "Terminated")
 
@@ -133,7 +136,7 @@ class Recipes:
     # --- old revisions ------------------------------------------------------------------------
 
     async def collect_forever(self, namespaces: Sequence[str | None]) -> None:
-        """Delete revisions that nobody needs, now and then; None stands for all namespaces."""
+        """Collect revisions that nobody needs, now and then; None stands for all namespaces."""
         while True:
             await self._clock.sleep(COLLECT_SECONDS)
             for namespace in namespaces:
@@ -143,10 +146,12 @@ class Recipes:
                     logger.info("Old revisions were not collected", extra={"error": str(error)})
 
     async def collect(self, namespace: str | None = None) -> int:
-        """Delete revisions that are old, not current, and pinned by no unfinished instance.
+        """Mark old revisions that nobody needs, and delete those that were marked long ago.
 
-        Pins are judged by a list that is read after the revisions. An acceptance that pins one
-        meanwhile writes it again after its commit. Returns how many were deleted.
+        Needed is what is current, and what an unfinished instance pins or names. The revisions
+        are read first, with their marks: why that order makes a deletion safe, marks.py says.
+        Returns how many were deleted. Raises what `Objects.list`, `patch` and `delete` raise,
+        but for conflicts.
         """
         found = await self._objects.list(CONTROLLER_REVISIONS, namespace, labels=DEFINITION_LABEL)
         old = [body for body in found if self._is_old(body)]
@@ -164,12 +169,22 @@ class Recipes:
             place = (str(meta["namespace"]), str(meta["name"]))
             if place in needed:
                 continue
-            try:
-                await self._objects.delete(CONTROLLER_REVISIONS, *place, uid=str(meta["uid"]))
-                done += 1
-            except (ObjectNotFoundError, ObjectConflictError):
-                continue
+            # What moved since it was read may be needed: the next round looks at it again.
+            with contextlib.suppress(ObjectNotFoundError, ObjectConflictError, ObjectRejectedError):
+                done += await self._mark_or_delete(body, meta, place)
         return done
+
+    async def _mark_or_delete(self, body: JsonObject, meta: JsonObject, place: Place) -> int:
+        """Take the next step towards the end of a revision; return how many were deleted."""
+        now, since = self._clock.now(), unneeded_since(body)
+        if since is None:
+            await self._objects.patch(CONTROLLER_REVISIONS, *place, marking(body, now))
+            return 0
+        if now - since <= KEPT_REVISIONS:
+            return 0
+        uid, version = str(meta["uid"]), str(meta["resourceVersion"])
+        await self._objects.delete(CONTROLLER_REVISIONS, *place, uid=uid, version=version)
+        return 1
 
     def _is_old(self, body: JsonObject) -> bool:
         meta = body["metadata"]

@@ -2,6 +2,7 @@
 
 A revision is a ControllerRevision without owner: deleting a definition must not take the recipe
 from running instances. The pin is name and full digest; both are verified when it is loaded.
+Whoever needs one takes off the mark of those that nobody needs: see marks.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from perdure.errors import (
     InvalidDefinitionError,
     ObjectConflictError,
     ObjectNotFoundError,
+    ObjectRejectedError,
+    TransientError,
 )
 from perdure.language.durations import parse_duration
 from perdure.ports import (
@@ -27,6 +30,7 @@ from perdure.ports import (
     Objects,
     Snapshot,
 )
+from perdure.runtime.marks import is_marked, unmarking
 
 KEPT_PROGRAMS = 256
 DEFINITION_LABEL = "perdure.dev/definition"
@@ -100,6 +104,7 @@ class Revisions:
                 "DefinitionNotFound",
                 f'revision "{name}" is not one of definition "{base.controls.definition}"',
             )
+        await self._unmark(base.key.namespace, body)
         return await self._accepted(base, spec)
 
     async def _accepted(self, base: Snapshot, spec: JsonObject) -> Accepted:
@@ -149,9 +154,10 @@ class Revisions:
         return program
 
     async def ensure(self, namespace: str, definition: str, spec: JsonObject) -> Revision:
-        """Return the revision of a spec, written if it is not there.
+        """Return the revision of a spec, written if it is not there, and marked no more.
 
-        Raises TransientError and its kin, ObjectConflictError when another recipe has its name.
+        Raises TransientError and its kin, also where it went while it was looked at, and
+        ObjectConflictError when another recipe has its name.
         """
         digest = spec_digest(spec)
         revision = Revision(name=revision_name(definition, digest), digest=digest)
@@ -164,7 +170,23 @@ class Revisions:
                 f'ControllerRevision "{revision.name}" exists with another recipe; delete it',
                 status=409,
             )
+        await self._unmark(namespace, found)
         return revision
+
+    async def _unmark(self, namespace: str, found: JsonObject) -> None:
+        """Take off the mark under which the revision would be deleted.
+
+        Raises TransientError where it has moved since it was read: it is to be read again.
+        """
+        if not is_marked(found):
+            return
+        meta = found["metadata"]
+        assert isinstance(meta, dict), "a revision without metadata"
+        name = str(meta["name"])
+        try:
+            await self._objects.patch(CONTROLLER_REVISIONS, namespace, name, unmarking(found))
+        except (ObjectNotFoundError, ObjectConflictError, ObjectRejectedError) as error:
+            raise TransientError(f'revision "{name}" moved meanwhile: {error}') from error
 
     async def _create(
         self, namespace: str, definition: str, revision: Revision, spec: JsonObject

@@ -122,8 +122,9 @@ class Turns:
         self._meter = meter
         self._is_stopping = False
         self._unfinished = Unfinished()
-        self._owed: dict[str, Accepted] = {}
-        """Acceptances after whose commit the revision could not be looked at again yet."""
+        self._owed: dict[str, dict[str, Accepted]] = {}
+        """Acceptances that were sent, by uid and digest of the pin: if one is committed, whether
+        we hear of it or not, its revision has yet to be looked at."""
 
     def start_nothing(self) -> None:
         """Only take facts from now on: the process is stopping."""
@@ -286,6 +287,9 @@ class Turns:
     # --- committing and what follows ----------------------------------------------------------
 
     async def _commit(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
+        if decision.accepted is not None:
+            digest = decision.accepted.acceptance.revision.digest
+            self._owed.setdefault(base.key.uid, {})[digest] = decision.accepted
         (outcome,) = await self._store.commit([decision.turn])
         self._meter.count("commits_total", outcome=type(outcome).__name__)
         match outcome:
@@ -307,8 +311,6 @@ class Turns:
                 assert_never(outcome)
 
     async def _committed(self, snapshot: Snapshot, decision: _Decision) -> Snapshot | Rest:
-        if decision.accepted is not None:
-            self._owed[snapshot.key.uid] = decision.accepted
         self._measure(decision.turn)
         self._unfinished.note(snapshot.key.uid, decision.known, decision.decided_at)
         started = await self._follow(snapshot, decision)
@@ -325,17 +327,20 @@ class Turns:
         return self._rest(snapshot, decision.wake_at, started=started)
 
     async def _keep_revision(self, snapshot: Snapshot) -> None:
-        """Write the pinned revision again if it went while the acceptance was being committed.
+        """Look at the pinned revision after the commit that pinned it (marks.py says why).
 
-        What fails here is owed: the next turn of the instance tries it again.
+        It is written again if it went meanwhile, and a mark is taken off. What fails here is
+        owed: the next turn of the instance tries it again.
         """
-        owed = self._owed.get(snapshot.key.uid)
-        if owed is None:
+        sent, pinned = self._owed.get(snapshot.key.uid), snapshot.state.revision
+        if sent is None or pinned is None:
             return
-        definition = snapshot.controls.definition
-        # Where another recipe has its name, loading the pin says so to whom it matters.
-        with contextlib.suppress(ObjectConflictError):
-            await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
+        owed = sent.get(pinned.digest)
+        if owed is not None:
+            definition = snapshot.controls.definition
+            # Where another recipe has its name, loading the pin says so to whom it matters.
+            with contextlib.suppress(ObjectConflictError):
+                await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
         del self._owed[snapshot.key.uid]
 
     async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:

@@ -28,6 +28,7 @@ from perdure.verification.world import (
 KEPT_REFUSED = timedelta(hours=24)
 PIN_SEEN = timedelta(seconds=60)
 """A pin that is older than this was there when the list was read that a deletion follows."""
+UNNEEDED_SINCE = "perdure.dev/unneeded-since"
 OWNERSHIP_MARKS = frozenset(
     {
         "meta.helm.sh/release-name",
@@ -124,10 +125,12 @@ def content_stays(world: World, write: Write) -> Texts:
 
 
 def revisions_stay(world: World, write: Write) -> Texts:
-    """A revision is deleted only when no unfinished instance pins it, and it is not current."""
+    """A revision is deleted only when it was marked, and no unfinished instance pins it."""
     if not world.is_operator(write.actor) or write.verb != "delete":
         return
     place = (write.namespace, write.name)
+    if UNNEEDED_SINCE not in part(write.before, "metadata", "annotations"):
+        yield f"{write.actor} deleted it without a mark"
     for account in world.accounts.values():
         pin = part(account.started, "revision").get("name")
         is_pinned = (account.namespace, pin) == place and account.gone is None
@@ -136,8 +139,16 @@ def revisions_stay(world: World, write: Write) -> Texts:
 
 
 def _is_settled(account: Account, write: Write) -> bool:
-    """Return whether the pin was there long enough to be seen; else it is written again."""
-    return bool(account.commits) and write.at - account.commits[0].write.at > PIN_SEEN
+    """Return whether the pin was there to be seen; else the revision is written again.
+
+    A deletion names the version of the revision that was read before the instances were listed.
+    """
+    if not account.commits:
+        return False
+    pin = account.commits[0].write
+    read = text(part(write.before, "metadata").get("resourceVersion"))
+    was_listed = read.isdecimal() and pin.revision < int(read)
+    return was_listed or write.at - pin.at > PIN_SEEN
 
 
 def no_return(world: World, write: Write) -> Texts:
