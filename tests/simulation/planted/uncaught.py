@@ -12,8 +12,8 @@ UNSEEN = "no check looks at it"
 MASKED = "what else the product does makes up for it"
 
 UNCAUGHT: Mapping[str, str] = {
+    "decision-kept-after-a-conflict": MASKED,
     "lost-commit-left-alone": RARE,
-    "instances-told-apart-by-name-alone": RARE,
     "uid-not-tested": "the rev or the version of the next instance has to be the same by chance",
     "rejection-taken-for-a-conflict": "only single requests are rejected, none for good",
     "deletion-not-noticed": RARE,
@@ -27,7 +27,6 @@ UNCAUGHT: Mapping[str, str] = {
     "mute-process-sends": RARE,
     "death-goes-unnoticed": MASKED,
     "answers-ignored-while-suspended": RARE,
-    "late-answer-counts": RARE,
     "terminate-waits-for-calls": RARE,
     "suspended-call-polled": UNSEEN,
     "taken-event-not-deleted": MASKED,
@@ -35,12 +34,10 @@ UNCAUGHT: Mapping[str, str] = {
     "event-of-another-instance": RARE,
     "time-out-without-a-last-look": RARE,
     "last-look-at-the-cache": RARE,
-    "timers-before-events": RARE,
     "fresh-list-drops-what-came-meanwhile": RARE,
     "failed-turn-not-repeated": RARE,
     "definition-never-ready": UNSEEN,
     "deletions-in-a-gap-forgotten": MASKED,
-    "expired-watch-goes-on": RARE,
     "turns-before-the-lists": MASKED,
     "purged-by-name": RARE,
 }
