@@ -67,6 +67,9 @@ from perdure.ports import (
 NOT_SENT_SECONDS = 0.5
 """Until a commit that was not sent is tried again, where nobody says more."""
 
+MAX_TIDIED = 100
+"""So many instances are tidied up in one round: thousands of calls are open when a process dies."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -83,7 +86,8 @@ class KubernetesStore:
         self._loader = Loader(self._histories)
         self._reader = Reader(objects, self._loader)
         self._suspects: dict[str, InstanceKey] = {}
-        """Instances for which objects were created that no commit of ours refers to."""
+        """Instances for which objects were created that no commit refers to: by this process for
+        certain, or perhaps by one that died."""
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
         return self._reader.hint(body)
@@ -131,7 +135,10 @@ class KubernetesStore:
     async def tidy(self) -> int:
         suspects, self._suspects = self._suspects, {}
         done = 0
-        for uid, key in suspects.items():
+        for number, (uid, key) in enumerate(suspects.items()):
+            if number >= MAX_TIDIED:
+                self._suspects.setdefault(uid, key)
+                continue
             try:
                 done += await self.collect(key)
             except PerdureError as error:
@@ -152,10 +159,13 @@ class KubernetesStore:
     async def _outcome(self, turn: Turn) -> CommitOutcome:
         """Return what became of the turn; a bug of ours is an outcome of its own turn alone."""
         try:
-            return await self._commit(turn)
+            outcome = await self._commit(turn)
         except Exception as bug:
             logger.exception("a commit failed by a bug", extra={"instance": turn.base.key.name})
             return Unknown(f"a bug of the store: {bug!r}")
+        if isinstance(outcome, Committed) and ends_a_takeover(turn):
+            self._suspects[turn.base.key.uid] = turn.base.key
+        return outcome
 
     async def _commit(self, turn: Turn) -> CommitOutcome:
         try:
@@ -310,6 +320,19 @@ def _shows_stalled(status: Mapping[str, Json], reason: str) -> bool:
     """Return whether a status says so already, or belongs to the past: the end is frozen."""
     stalled = observed_of(status).stalled
     return status.get("phase") in FINISHED or (stalled is not None and stalled[0] == reason)
+
+
+def ends_a_takeover(turn: Turn) -> bool:
+    """Return whether the turn ends an attempt that had been taken over from a dead process.
+
+    That one may have died between creating objects for its answer and their commit. Now the
+    history has passed the events that they were made for.
+    """
+    open_now = turn.state.activities
+    return any(
+        activity.claim.delivery > 1 and scheduled_id not in open_now
+        for scheduled_id, activity in turn.base.state.activities.items()
+    )
 
 
 def has_moved(turn: Turn, body: JsonObject) -> bool:
