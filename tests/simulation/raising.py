@@ -8,7 +8,7 @@ from tests.simulation.manifests import found, manifest, spec_of, uid_of
 from tests.simulation.workloads.actions import RaiseAsObject, RaiseInSpec
 
 from perdure.engine.values import Json, JsonObject
-from perdure.errors import ObjectConflictError, UnknownOutcomeError
+from perdure.errors import ObjectConflictError, PerdureError, UnknownOutcomeError
 from perdure.ports import WORKFLOW_EVENTS, WORKFLOW_INSTANCES, Objects
 from perdure.verification.evidence import Deed
 
@@ -66,7 +66,14 @@ class Raising:
         except ObjectConflictError:
             if await self._is_other(objects):
                 raise
-        return before if before and before == await self._instance(objects) else ""
+        return before if before and before == await self._after(objects) else ""
+
+    async def _after(self, objects: Objects) -> str:
+        """Return the uid of the instance now; "" where it cannot be read: the event is there."""
+        try:
+            return await self._instance(objects)
+        except PerdureError:
+            return ""
 
     async def look(self, objects: Objects) -> str | None:
         """See Request. An object that is not there was never there, or has been taken."""

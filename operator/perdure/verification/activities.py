@@ -9,6 +9,7 @@ from perdure.engine.values import JsonObject
 from perdure.verification.accounts import claim_of
 from perdure.verification.bodies import identity_of, number, text
 from perdure.verification.checks import Commit, EventCheck, Texts
+from perdure.verification.leases import SETTLED
 from perdure.verification.recipes import fails_on_unknown
 
 MAX_DELIVERIES = 20
@@ -99,7 +100,10 @@ def shown_alive(commit: Commit, event: JsonObject) -> Texts:
 
 
 def dead_claimants(commit: Commit, event: JsonObject) -> Texts:
-    """A claim is taken over only from a process that its Lease showed dead."""
+    """A claim is taken over only from a process that its Lease showed dead, moments ago at least.
+
+    One that was silent and is heard of again claims, but sends nothing until others know.
+    """
     attempt = commit.account.attempts.get(number(event.get("scheduledId")))
     if attempt is None:
         return
@@ -108,7 +112,8 @@ def dead_claimants(commit: Commit, event: JsonObject) -> Texts:
         yield f"{attempt.path}: {claim.incarnation} claims again what is its own"
         return
     leases, slack = commit.world.leases, commit.world.bounds.stamps
-    if not leases.could_be_dead(before.incarnation, before.at, commit.write.at, slack):
+    since = min(before.at, commit.write.at - SETTLED)
+    if not leases.could_be_dead(before.incarnation, since, commit.write.at, slack):
         yield (
             f"{attempt.path}: {claim.incarnation} takes over from {before.incarnation}, which "
             "was alive by its Lease"

@@ -17,6 +17,8 @@ DEAD = timedelta(seconds=15)
 """A process whose Lease did not change, or was absent, for so long may be taken for dead."""
 MUTE = timedelta(seconds=10)
 """A process that could not renew its Lease for so long sends nothing."""
+SETTLED = timedelta(seconds=5)
+"""So long it sends nothing after that, either: others may not have heard of it yet."""
 
 
 @dataclass(slots=True)
