@@ -135,6 +135,17 @@ async def test_a_claim_is_sent_once_and_not_while_the_lease_is_late() -> None:
     assert len(world.services.sent) == 1
 
 
+async def test_a_process_that_stops_asks_nothing_of_the_dead_whose_calls_it_leaves() -> None:
+    first = World()
+    key = await begun(first)
+    second = World(first.store, first.objects)
+    second.presence.incarnation = "perdure-1-1"
+    second.presence.dead = {"perdure-0-1"}
+    second.turns.start_nothing()
+    await second.turns.run(key)
+    assert second.presence.watched == []
+
+
 async def test_another_process_takes_over_only_when_the_claimant_is_dead() -> None:
     first = World()
     key = await begun(first)

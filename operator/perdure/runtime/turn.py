@@ -347,7 +347,7 @@ class Turns:
         """Reconcile the calls first, then tidy up the events that were consumed."""
         self._polls.note(snapshot.state, decision.orchestrator)
         started = self._calls.reconcile(snapshot.key, snapshot.state)
-        if not snapshot.state.is_suspended:
+        if not snapshot.state.is_suspended and not self._is_stopping:
             self._watch_claimants(snapshot.state)
         self._desk.consumed(decision.consumed)
         self._desk.refused(decision.refused)
@@ -356,8 +356,8 @@ class Turns:
     def _watch_claimants(self, state: State) -> None:
         """Hear of the death of those whose claims may have to be taken over.
 
-        Not while suspended: then nobody takes over, and a death, told at once, would ask for the
-        next turn, again and again.
+        Not while suspended, or stopping: then nobody takes over, and a death, told at once, would
+        ask for the next turn, again and again.
         """
         for activity in state.activities.values():
             if activity.claim.incarnation != self._presence.incarnation:
