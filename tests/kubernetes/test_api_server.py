@@ -27,8 +27,9 @@ from perdure.kubernetes.login import log_in
 from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.presence import LeasePresence, PresenceTimes
 from perdure.kubernetes.versions import metadata_of
-from perdure.ports import LEASES, Clock, Resource
+from perdure.ports import CONTROLLER_REVISIONS, LEASES, Clock, Resource
 from perdure.runtime.clock import SystemClock
+from perdure.runtime.marks import is_marked, marking, unmarking, unneeded_since
 
 pytestmark = pytest.mark.cluster
 
@@ -130,6 +131,32 @@ async def test_objects_are_created_read_replaced_patched_and_deleted(
         with pytest.raises(ObjectNotFoundError):
             await objects.get(CONFIG_MAPS, namespace, "a")
         assert client.skew_seconds == 0
+
+
+async def test_a_revision_whose_recipe_compares_can_be_marked_and_unmarked(
+    cluster: Cluster, namespace: str
+) -> None:
+    async with acting_as(cluster, "operator") as client:
+        objects = ApiObjects(client)
+        body: JsonObject = {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {"name": "order-1"},
+            "revision": 1,
+            "data": {"spec": {"when": "a < 1 && b > 2", "text": "é", "number": 1.5}},
+        }
+        made = await objects.create(CONTROLLER_REVISIONS, namespace, body)
+        now = SystemClock().now()
+        place = (CONTROLLER_REVISIONS, namespace, "order-1")
+        await objects.patch(*place, marking(made, now))
+        found = await objects.get(*place)
+        assert unneeded_since(found) == now.replace(microsecond=0)
+        with pytest.raises(ObjectRejectedError):
+            await objects.patch(*place, unmarking(made))
+        await objects.patch(*place, unmarking(found))
+        found = await objects.get(*place)
+        assert not is_marked(found)
+        assert found["data"] == body["data"]
 
 
 async def test_what_is_not_allowed_is_forbidden(cluster: Cluster, namespace: str) -> None:

@@ -1,5 +1,6 @@
 """The Objects port against answers that are sent by script."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,7 +9,7 @@ from tests.kubernetes.scripted import ScriptedServer, answer, item, listed, stat
 
 from perdure.errors import ObjectConflictError, TransientError, UnknownOutcomeError
 from perdure.kubernetes.client import connect
-from perdure.kubernetes.objects import ApiObjects
+from perdure.kubernetes.objects import ApiObjects, written
 from perdure.kubernetes.paging import next_limit
 from perdure.ports import LEASES, SERVICES
 
@@ -78,3 +79,12 @@ def test_pages_are_as_long_as_is_parsed_quickly() -> None:
     assert next_limit(100, 100 * 2**14) == 128
     assert next_limit(100, 100 * 2**20) == 20
     assert next_limit(0, 50) == 20
+
+
+def test_a_body_is_written_with_the_escapes_of_go_and_reads_back_equal() -> None:
+    body = {"when": "a < 1 && b > 2 \u2028", "é": [1.5, None]}
+    data = written(body)
+    assert (
+        data == b'{"when":"a \\u003c 1 \\u0026\\u0026 b \\u003e 2 \\u2028","\xc3\xa9":[1.5,null]}'
+    )
+    assert json.loads(data) == body

@@ -17,6 +17,13 @@ from perdure.ports import Resource
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
+ESCAPES = (
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
 LIST_ATTEMPTS = 3  # a list that expires amid (410) takes longer than the server keeps versions
 
 
@@ -85,7 +92,7 @@ class ApiObjects:
         response = await self._client.request(
             method,
             path,
-            body=None if body is None else orjson.dumps(body),
+            body=None if body is None else written(body),
             content_type=None if body is None else content_type,
             timeout=self._timeout,
             is_urgent=self._is_urgent,
@@ -114,6 +121,20 @@ class ApiObjects:
         raise TransientError(
             f"list {path}: the list expired {LIST_ATTEMPTS} times while being read"
         )
+
+
+def written(body: object) -> bytes:
+    """Return a body as JSON, as the API server writes it.
+
+    Go escapes these characters, and the API server compares bytes where it keeps what it was
+    given: the data of a ControllerRevision that was sent without the escapes differ from
+    themselves, so that every later change of the revision is refused.
+    """
+    data = orjson.dumps(body)
+    for character, escape in ESCAPES:
+        if character in data:
+            data = data.replace(character, escape)
+    return data
 
 
 def parsed(response: Response, what: str) -> JsonObject:
