@@ -332,6 +332,19 @@ async def test_timers_wait_until_the_clock_is_trusted() -> None:
     assert world.store.types(key)[-1] == "InstanceEnded"
 
 
+async def test_a_process_that_stops_holds_its_timers_without_asking_again_and_again() -> None:
+    world = World()
+    world.define(flow(wait("a")))
+    key = world.store.create()
+    await world.turns.run(key)
+    world.clock.advance(10)
+    world.turns.start_nothing()
+    rest = await world.turns.run(key)
+    assert "TimerFired" not in world.store.types(key)
+    assert rest.wake_at is not None
+    assert rest.wake_at > world.clock.now()
+
+
 async def test_an_approval_that_the_watch_has_not_told_yet_beats_the_time_out() -> None:
     world = World()
     world.define(flow(event("a", timeout="1h"), output="${steps.a.output.data}"))

@@ -397,8 +397,8 @@ class Turns:
         return self._rest(base, decision.wake_at, started=started)
 
     def _rest(self, snapshot: Snapshot, wake_at: datetime | None, *, started: bool) -> Rest:
-        if not self._clock.is_trusted() and wake_at is not None:
-            wake_at = max(wake_at, self._clock.now() + PAUSE)
+        if wake_at is not None and (self._is_stopping or not self._clock.is_trusted()):
+            wake_at = max(wake_at, self._clock.now() + PAUSE)  # timers are held
         retry_in = None if started else PAUSE.total_seconds()
         return Rest(snapshot=snapshot, wake_at=wake_at, retry_in=retry_in)
 
