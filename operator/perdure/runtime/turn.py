@@ -397,9 +397,11 @@ class Turns:
         return self._rest(base, decision.wake_at, started=started)
 
     def _rest(self, snapshot: Snapshot, wake_at: datetime | None, *, started: bool) -> Rest:
-        if wake_at is not None and (self._is_stopping or not self._clock.is_trusted()):
-            wake_at = max(wake_at, self._clock.now() + PAUSE)  # timers are held
         retry_in = None if started else PAUSE.total_seconds()
+        are_held = self._is_stopping or not self._clock.is_trusted()
+        if are_held and wake_at is not None and wake_at <= self._clock.now():
+            # Asked for again by a clock that does not jump: a time by this one may be far off.
+            wake_at, retry_in = None, PAUSE.total_seconds()
         return Rest(snapshot=snapshot, wake_at=wake_at, retry_in=retry_in)
 
     async def _over(self, base: Snapshot) -> Rest:
