@@ -122,6 +122,8 @@ def terminates_kept(trial: Trial) -> Findings:
         account = trial.world.accounts.get(call.uid)
         if account is None or account.gone is not None or is_deleting(account.body):
             continue
+        if account.damage is not None:
+            continue  # It is parked until an administrator has mended its history.
         if account.ended is None and not is_quiet(trial):
             continue  # It may come yet.
         phase = text(account.status.get("phase"))

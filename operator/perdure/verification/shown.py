@@ -22,9 +22,12 @@ MAX_OUTPUT = 16 * 1024
 
 
 def told_truly(commit: Commit) -> Texts:
-    """The status shows what its history folds to: phase, message, waits, times, result."""
+    """The status shows what its history folds to: phase, message, waits, times, result.
+
+    What somebody else wrote into it a moment ago goes with the next commit, not always with this.
+    """
     state = commit.account.state
-    if state is None:
+    if state is None or commit.account.is_edited:
         return
     summary, status = summarise(state), commit.status
     for name, expected in _shown(summary).items():
