@@ -249,27 +249,12 @@ async def test_a_renewal_whose_answer_was_lost_goes_on_from_what_is_stored() -> 
     assert not presence.lost.is_set()
 
 
-async def test_a_deleted_lease_is_created_again() -> None:
+async def test_a_process_whose_lease_was_deleted_has_to_exit() -> None:
     objects, clock = StoredLeases(), ManualClock()
     presence = presence_of(objects, clock)
     await presence.start()
     async with running(presence):
         objects.items.clear()
-        await pass_time(clock, 2)
-        assert objects.holder("a") == presence.incarnation
-        await pass_time(clock, 9)
-        assert presence.may_send
-
-
-async def test_a_process_that_could_not_renew_and_finds_its_lease_deleted_has_to_exit() -> None:
-    objects, clock = StoredLeases(), ManualClock()
-    presence = presence_of(objects, clock)
-    await presence.start()
-    async with running(presence):
-        objects.failing = TransientError("cut off")
-        await pass_time(clock, 12)
-        objects.items.clear()
-        objects.failing = None
         await pass_time(clock, 2)
         assert presence.lost.is_set()
         assert not presence.may_send

@@ -182,18 +182,12 @@ class LeasePresence:
 
     async def _look_at_own(self) -> None:
         """Find out why a renewal did not go as expected; the next one goes on from there."""
-        sent = self._clock.monotonic()
         try:
             found = await self._objects.get(LEASES, self._namespace, lease_name(self._identity))
         except ObjectNotFoundError:
-            if self.lease_age_seconds >= self._times.mute_seconds:
-                # Who had it meanwhile cannot be seen any more; to others this one may be dead.
-                LOG.error("the Lease is gone and was not renewed for long", extra=self._fields())
-                self.lost.set()
-                return
-            fresh = new_lease(lease_name(self._identity), self._namespace)
-            self._lease = await self._objects.create(LEASES, self._namespace, self._ours(fresh))
-            self._renewed(sent)
+            # Who had it meanwhile cannot be seen any more; to others this process may be dead.
+            LOG.error("the Lease is gone", extra=self._fields())
+            self.lost.set()
             return
         if holder_of(found) == self._incarnation:
             self._lease = found

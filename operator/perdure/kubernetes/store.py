@@ -38,7 +38,7 @@ from perdure.kubernetes.instances import (
 from perdure.kubernetes.loading import Loader
 from perdure.kubernetes.orphans import orphans
 from perdure.kubernetes.payloads import PayloadTooLargeError, reference_of, unescaped, value_of
-from perdure.kubernetes.plan import EventTooLargeError, Plan, is_ending, plan
+from perdure.kubernetes.plan import EventTooLargeError, Plan, plan
 from perdure.kubernetes.reading import (
     FORBIDDEN_SECONDS,
     Reader,
@@ -336,14 +336,12 @@ def ends_a_takeover(turn: Turn) -> bool:
 
 
 def has_moved(turn: Turn, body: JsonObject) -> bool:
-    """Return whether a value that the turn's patch tested is another one in `body`."""
-    if turn.base.rev is None:
-        is_same = version_of(body) == turn.base.version
-    else:
-        is_same = rev_of(body) == turn.base.rev
-    if is_ending(turn):
-        is_same = is_same and generation_of(body) == turn.base.generation
-    return not is_same
+    """Return whether `body` is another version than the one that the turn was based on.
+
+    Then it may be that which the patch stumbled over: a value that it tested, or a field that
+    somebody else took away. Whether the turn is rejected the next one shows, on a fresh base.
+    """
+    return version_of(body) != turn.base.version
 
 
 def _not_committed(error: PerdureError) -> CommitOutcome:
