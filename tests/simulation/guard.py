@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random  # noqa: TID251 - to refuse it
 import secrets
@@ -39,8 +40,13 @@ class RealWorldError(AssertionError):
 
 @contextmanager
 def real_world_refused() -> Iterator[None]:
-    """Have every such question fail, loudly, within the block."""
+    """Have every such question fail, loudly, within the block.
+
+    Nothing is logged there, either: every record asks what time it is.
+    """
     with ExitStack() as stack:
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.CRITICAL)
         for owner, name in REFUSED:
             stack.enter_context(patch.object(owner, name, _refusing(name)))
         yield

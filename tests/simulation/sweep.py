@@ -6,7 +6,7 @@ workflow may come to, with at most three times the writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tests.simulation.plans import Plan
@@ -23,7 +23,9 @@ from perdure.testing.simulation.fates import (
     applicable,
 )
 from perdure.testing.simulation.points import Point
+from perdure.verification.bodies import part
 from perdure.verification.evidence import Violation
+from perdure.verification.histories import payload_of
 
 SWEPT = (
     Fault.CRASH_BEFORE,
@@ -150,20 +152,28 @@ class End:
 def ends_of(outcome: Outcome) -> dict[str, End]:
     """Return how every instance that still stands ended, by `namespace/name`."""
     ends: dict[str, End] = {}
+    payloads: dict[str, Json] = {}
     for write in outcome.evidence.writes:
+        if write.resource == "workflowhistories" and write.after is not None:
+            found = payload_of(part(write.after, "spec"))
+            payloads[write.name] = None if found is None else found.value
         if write.resource == "workflowinstances":
             place = f"{write.namespace}/{write.name}"
             ends.pop(place, None)
             status = None if write.after is None else write.after.get("status")
             if isinstance(status, dict):
-                ends[place] = _end(status)
+                ends[place] = _end(status, payloads)
     return ends
 
 
-def _end(status: JsonObject) -> End:
+def _end(status: JsonObject, payloads: Mapping[str, Json]) -> End:
+    output = status.get("output")
+    reference = part(output, "$payload").get("ref")
+    if isinstance(reference, str):
+        output = payloads.get(reference)
     error = status.get("error")
     kind = str(error.get("type")) if isinstance(error, dict) else None
-    return End(str(status.get("phase")), status.get("output"), kind)
+    return End(str(status.get("phase")), output, kind)
 
 
 def writes_of(outcome: Outcome) -> int:
