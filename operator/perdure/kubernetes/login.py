@@ -269,7 +269,7 @@ class Plugin:
         entries = {"exec": self._user["exec"], "cluster": self._cluster}
         where = self._user["directory"]
         try:
-            # The package has no types.
+            # The package ships no types: that is the reason for each ignore below.
             node = ConfigNode("login", entries)  # type: ignore[no-untyped-call]
             program = ExecProvider(node["exec"], where, node["cluster"])  # type: ignore[no-untyped-call]
             status = program.run()  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 import aiohttp
 from tests.chaos.faults.kinds import Kind, lasting
@@ -11,6 +11,7 @@ from tests.chaos.plan import Strike
 from tests.cluster.api import Api, Object
 from tests.cluster.errors import ApiError
 from tests.cluster.identities import OPERATOR_NAMESPACE
+from tests.cluster.waiting import POLL_SECONDS
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR_NAMESPACE}/leases"
 STRANGER = "administrator_0000000000000000"
@@ -18,31 +19,31 @@ NOTICED_SECONDS = 20.0  # an operator looks every 2 s; it may be cut off or paus
 
 
 async def delete(field: Field, strike: Strike) -> None:
-    """The Lease is deleted, again and again during the strike."""
-    station = field.victim(strike)
-    ends = time.monotonic() + strike.seconds
-    async with field.cluster.api() as api:
-        while True:
-            await tried(api.delete(f"{LEASES}/perdure-{station.identity}"))
-            if time.monotonic() > ends:
-                return
-            await asyncio.sleep(1)
+    """The Lease is deleted: who had it meanwhile cannot be seen, and the operator has to end."""
+    await displaced(field, strike, lambda api, path: tried(api.delete(path)))
 
 
 async def steal(field: Field, strike: Strike) -> None:
     """The Lease names a stranger: the operator has to end, and is started again."""
+    await displaced(field, strike, given_away)
+
+
+async def displaced(
+    field: Field, strike: Strike, act: Callable[[Api, str], Awaitable[bool]]
+) -> None:
+    """Do something to a Lease for which its operator ends, and expect one end for it."""
     station = field.victim(strike)
     async with field.cluster.api() as api:
         station.pardons += 1
         pid = station.process.pid if station.process.is_running else None
-        if not await given_away(api, f"{LEASES}/perdure-{station.identity}"):
+        if not await act(api, f"{LEASES}/perdure-{station.identity}"):
             station.pardons -= 1
             return
         ends = time.monotonic() + NOTICED_SECONDS
         while station.pardons and time.monotonic() < ends:
             if station.process.is_running and station.process.pid != pid:
                 break  # another fault has ended it first
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(POLL_SECONDS)
         station.pardons = 0
 
 
@@ -61,6 +62,6 @@ async def tried(call: Coroutine[None, None, Object]) -> bool:
 
 
 KINDS = {
-    "lease-deleted": Kind(code="F19", span=lasting(0, 20), act=delete),
+    "lease-deleted": Kind(code="F19", span=lasting(0, 1), act=delete),
     "lease-stolen": Kind(code="F19", span=lasting(0, 1), act=steal),
 }

@@ -14,7 +14,8 @@ from perdure.executors.answers import Response
 from perdure.executors.connections import Outgoing
 from perdure.executors.failures import no_answer
 from perdure.executors.targets import Target
-from perdure.testing.simulation.fates import Fate, Fates, Fault, Occasion, Record
+from perdure.testing.simulation.encounters import Encounters, RefusedError
+from perdure.testing.simulation.fates import Fate, Fates, Fault, Record
 from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.post import Letter, Post
@@ -97,15 +98,13 @@ class SimulatedSender:
         self._post = post
         self._services = services
         self._ledger = ledger
-        self._fates = fates
-        self._record = record
+        self._encounters = Encounters(host, scheduler, fates, record, is_operator=True)
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
     async def send(self, target: Target, outgoing: Outgoing) -> Response:
-        fate = self._fate(outgoing)
-        await self._before(fate, outgoing)
+        fate = await self._met(outgoing)
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         call = ServiceCall(
             host=target.origin.host,
@@ -118,38 +117,12 @@ class SimulatedSender:
         self.post(f"{self._host.name} calls {outgoing.path}", flight.arrive)
         return await future
 
-    def _fate(self, outgoing: Outgoing) -> Fate | None:
-        self._host.number += 1
-        occasion = Occasion(
-            process=self._host.name,
-            number=self._host.number,
-            point=Point.CALL,
-            at=self._scheduler.now,
-            is_operator=True,
-            is_write=outgoing.method not in ("GET", "HEAD"),
-        )
-        fate = self._fates.decide(occasion)
-        if fate is not None:
-            self._record.add(occasion, fate)
-            self._scheduler.note(f"{self._host.name} call {occasion.number} meets {fate}")
-        return fate
-
-    async def _before(self, fate: Fate | None, outgoing: Outgoing) -> None:
-        """Carry out what happens to the process before anything is sent."""
-        if fate is None:
-            return
-        match fate.fault:
-            case Fault.CRASH_BEFORE:
-                self._host.crash(fate.seconds)
-                await asyncio.get_running_loop().create_future()
-            case Fault.PAUSE | Fault.STALL if fate.variant != "after":
-                self._host.pause(fate.seconds)
-                await asyncio.sleep(0)
-            case Fault.REQUEST_LOST if fate.variant == "refused":
-                await asyncio.sleep(0)
-                raise no_answer(f"{outgoing.label}: cannot connect: refused")
-            case _:
-                return
+    async def _met(self, outgoing: Outgoing) -> Fate | None:
+        is_write = outgoing.method not in ("GET", "HEAD")
+        try:
+            return await self._encounters.meet(Point.CALL, is_write=is_write)
+        except RefusedError as error:
+            raise no_answer(f"{outgoing.label}: cannot connect: refused") from error
 
     @property
     def name(self) -> str:

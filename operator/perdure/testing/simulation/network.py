@@ -15,7 +15,8 @@ from perdure.errors import PerdureError, TransientError
 from perdure.kubernetes.responses import READS, Response
 from perdure.kubernetes.transport import Call, SilentStreamError, Stream
 from perdure.testing.apiserver import Answer, ApiServer, Frontend, Request, Watch
-from perdure.testing.simulation.fates import Fate, Fates, Fault, Occasion, Record
+from perdure.testing.simulation.encounters import Encounters, RefusedError
+from perdure.testing.simulation.fates import Fate, Fates, Fault, Record
 from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.meddling import Meddler
 from perdure.testing.simulation.points import Point, point_of
@@ -102,8 +103,9 @@ class SimulatedTransport:
     ) -> None:
         self._host = host
         self._cluster = cluster
-        self._fates = fates
-        self._record = record
+        self._encounters = Encounters(
+            host, cluster.scheduler, fates, record, is_operator=is_operator
+        )
         self._meddler = meddler
         self._is_operator = is_operator
         self._scheduler = cluster.scheduler
@@ -115,8 +117,7 @@ class SimulatedTransport:
 
     async def exchange(self, call: Call, token: str | None, *, is_urgent: bool) -> Response:
         point = point_of(call.method, call.path, call.params, is_operator=self._is_operator)
-        fate = self._fate(point, is_write=call.method not in READS)
-        await self._before(fate, call)
+        fate = await self._met(point, call)
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         flight = _Flight(self._cluster, self._meddler, self._host, call, point, future, fate)
         text = f"{self._host.name} {call.method} {call.path} {zlib.crc32(call.body or b''):08x}"
@@ -127,38 +128,11 @@ class SimulatedTransport:
         except TimeoutError as error:
             raise call.lost("no answer in time", is_sent=True) from error
 
-    def _fate(self, point: Point, *, is_write: bool) -> Fate | None:
-        self._host.number += 1
-        occasion = Occasion(
-            process=self._host.name,
-            number=self._host.number,
-            point=point,
-            at=self._scheduler.now,
-            is_operator=self._is_operator,
-            is_write=is_write,
-        )
-        fate = self._fates.decide(occasion)
-        if fate is not None:
-            self._record.add(occasion, fate)
-            self._scheduler.note(f"{self._host.name} request {occasion.number} meets {fate}")
-        return fate
-
-    async def _before(self, fate: Fate | None, call: Call) -> None:
-        """Carry out what happens to the process before anything is sent."""
-        if fate is None:
-            return
-        match fate.fault:
-            case Fault.CRASH_BEFORE:
-                self._host.crash(fate.seconds)
-                await asyncio.get_running_loop().create_future()
-            case Fault.PAUSE | Fault.STALL if fate.variant != "after":
-                self._host.pause(fate.seconds)
-                await asyncio.sleep(0)
-            case Fault.REQUEST_LOST if fate.variant == "refused":
-                await asyncio.sleep(0)
-                raise call.lost("connection refused", is_sent=False)
-            case _:
-                return
+    async def _met(self, point: Point, call: Call) -> Fate | None:
+        try:
+            return await self._encounters.meet(point, is_write=call.method not in READS)
+        except RefusedError as error:
+            raise call.lost("connection refused", is_sent=False) from error
 
     # --- streams ----------------------------------------------------------------------------
 
@@ -166,9 +140,8 @@ class SimulatedTransport:
     async def stream(
         self, path: str, params: Mapping[str, str], token: str | None
     ) -> AsyncIterator[Stream]:
-        fate = self._fate(Point.WATCH, is_write=False)
         call = Call("GET", path, params, None, None, SILENCE_SECONDS)
-        await self._before(fate, call)
+        fate = await self._met(Point.WATCH, call)
         await asyncio.sleep(0)
         if not self._cluster.is_reachable(self._host.name):
             raise TransientError(f"GET {path}: connection refused")
