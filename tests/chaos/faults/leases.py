@@ -1,6 +1,7 @@
 """Administrators at the Leases: one is deleted, or given to somebody else."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
@@ -14,7 +15,7 @@ from tests.cluster.identities import OPERATOR_NAMESPACE
 from tests.cluster.waiting import POLL_SECONDS
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR_NAMESPACE}/leases"
-STRANGER = "administrator_0000000000000000"
+_THEFTS = itertools.count(1)
 NOTICED_SECONDS = 20.0  # an operator looks every 2 s; it may be cut off or paused as well
 
 
@@ -48,7 +49,8 @@ async def displaced(
 
 
 async def given_away(api: Api, path: str) -> bool:
-    patch = {"spec": {"holderIdentity": STRANGER}}
+    """Give the Lease to a process that nobody has seen before, as each start is one."""
+    patch = {"spec": {"holderIdentity": f"administrator_{next(_THEFTS):016x}"}}
     return await tried(api.patch(path, patch))
 
 
