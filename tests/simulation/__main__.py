@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.simulation.campaign import Campaign, Report, run_seed
 from tests.simulation.exhaustive import explore, faults_of
-from tests.simulation.plans import plan_of
+from tests.simulation.plans import plan_of, seeds_of
 from tests.simulation.saved import read, save
 from tests.simulation.shrinking import Shrinker
 from tests.simulation.sweeping import sweep
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     random.add_argument("--workers", type=int)
     random.add_argument("--seconds", type=float, help="begin no more seeds after this time")
     random.add_argument("--hashes", type=Path, help="write the trace hash of every seed there")
+    random.add_argument("--situation", action="append", help="only seeds that bring it about")
     swept = commands.add_parser("sweep", help="one fault at every request of workflows")
     swept.add_argument("--workflow", action="append", help="its name; all if not given")
     swept.add_argument("--operators", type=int, default=2)
@@ -70,8 +71,9 @@ def parser() -> argparse.ArgumentParser:
 def random_mode(options: argparse.Namespace) -> int:
     """Run many seeds."""
     campaign = Campaign(run_seed, workers=options.workers, seconds=options.seconds)
-    last = options.first + options.seeds
-    report = campaign.carry_out(range(options.first, last), options.seeds)
+    span = range(options.first, options.first + options.seeds)
+    seeds = seeds_of(options.situation or (), span)
+    report = campaign.carry_out(seeds, len(seeds))
     if options.hashes is not None:
         options.hashes.write_text(json.dumps(report.hashes, indent=1, sort_keys=True) + "\n")
     return tell(report)

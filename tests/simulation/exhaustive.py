@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.plans import Plan
+from tests.simulation.plan import Plan
 from tests.simulation.sweep import ends_of
 from tests.simulation.workloads.actions import Define, RaiseAsObject, Start
 from tests.simulation.workloads.services import Script

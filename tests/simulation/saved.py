@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.plans import Plan
+from tests.simulation.plan import Plan
 from tests.simulation.workloads import actions, services, workload
 
 from perdure.testing.simulation.fates import Fate, Fault, Stroke

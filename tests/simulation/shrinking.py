@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.simulation.plans import Plan
+from tests.simulation.plan import Plan
 from tests.simulation.workloads.reductions import reductions
 from tests.simulation.world import Outcome, World
 

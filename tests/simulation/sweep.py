@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tests.simulation.plans import Plan
+from tests.simulation.plan import Plan
 from tests.simulation.workloads.canonical import CANONICAL, Canonical
 from tests.simulation.world import Outcome, World
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import orjson
 from tests.simulation.outside import Outside
-from tests.simulation.plans import Plan, names_of
+from tests.simulation.plan import Plan, names_of
 from tests.simulation.rest import is_at_rest, is_over
 from tests.simulation.storms import Storms
 from tests.simulation.users import User

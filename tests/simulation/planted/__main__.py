@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tests.simulation.plans import seeds_of
 from tests.simulation.planted.catalogue import MUTANTS, QUICK
 from tests.simulation.planted.copies import ROOT
 from tests.simulation.planted.hunt import Result, hunt_all
@@ -21,9 +22,10 @@ def main(arguments: Sequence[str]) -> int:
     """Hunt the mutants that are asked for; return the exit code: 1 where one survives."""
     options = parser().parse_args(arguments)
     wanted = chosen(options.names, is_quick=options.quick)
-    seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
+    count = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
+    seeds = seeds_of(options.situation or (), range(options.first, options.first + count))
     results = []
-    for result in hunt_all(wanted, seeds, options.first):
+    for result in hunt_all(wanted, seeds):
         results.append(result)
         print(f"{len(results):>4} of {len(wanted)}  {line(result)}", flush=True)
     keep(results)
@@ -40,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--seeds", type=int, help=f"at most, for each; {SEEDS} if not given")
     found.add_argument("--first", type=int, default=0, help="the first of the seeds")
+    found.add_argument("--situation", action="append", help="only seeds that bring it about")
     found.add_argument(
         "--quick", action="store_true", help=f"only those of `make test`, {QUICK_SEEDS} seeds each"
     )

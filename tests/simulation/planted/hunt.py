@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,11 @@ class HunterFailedError(Exception):
     """The child process itself failed: the mutant does not even start."""
 
 
-def hunt_all(mutants: Sequence[Mutant], seeds: int, first: int = 0) -> Iterator[Result]:
+def hunt_all(mutants: Sequence[Mutant], seeds: Sequence[int]) -> Iterator[Result]:
     """Yield results as they come, one hunter per core. Raises StaleMutantError."""
     with copied() as pristine, ThreadPoolExecutor(os.cpu_count()) as pool:
         control = Control(pristine)
-        wanted = range(first, first + seeds)
-        hunts = [pool.submit(_hunt, mutant, control, wanted) for mutant in mutants]
+        hunts = [pool.submit(_hunt, mutant, control, seeds) for mutant in mutants]
         try:
             for done in as_completed(hunts):
                 yield done.result()
@@ -60,42 +59,41 @@ class Control:
     def fails(self, seed: int) -> bool:
         """Return whether the seed fails without a bug; each is run once for all mutants."""
         if seed not in self.failing | self._holding:
-            caught = _run(self.pristine, range(seed, seed + 1))
+            caught = _run(self.pristine, [seed])
             (self._holding if caught is None else self.failing).add(seed)
         return seed in self.failing
 
 
-def _hunt(mutant: Mutant, control: Control, seeds: range) -> Result:
+def _hunt(mutant: Mutant, control: Control, seeds: Sequence[int]) -> Result:
     began = time.monotonic()
     with apply(mutant, control.pristine) as directory:
         catch = _first_true(directory, control, seeds)
     return Result(
         mutant=mutant,
         catch=catch,
-        seeds=len(seeds) if catch is None else catch.seed - seeds.start + 1,
+        seeds=len(seeds) if catch is None else seeds.index(catch.seed) + 1,
         seconds=time.monotonic() - began,
     )
 
 
-def _first_true(directory: Path, control: Control, seeds: range) -> Catch | None:
+def _first_true(directory: Path, control: Control, seeds: Sequence[int]) -> Catch | None:
     """Return the first seed that fails with the bug and holds without it."""
-    first = seeds.start
-    while first < seeds.stop:
-        catch = _run(directory, range(first, seeds.stop), control.failing)
+    left = list(seeds)
+    while left := [seed for seed in left if seed not in control.failing]:
+        catch = _run(directory, left)
         if catch is None or not control.fails(catch.seed):
             return catch
-        first = catch.seed + 1
+        left = left[left.index(catch.seed) + 1 :]
     return None
 
 
-def _run(directory: Path, seeds: range, without: Iterable[int] = ()) -> Catch | None:
+def _run(directory: Path, seeds: Sequence[int]) -> Catch | None:
     """Run seeds with the product of this directory until one fails. Raises HunterFailedError."""
-    span = [str(seeds.start), str(seeds.stop)]
-    left_out = [str(seed) for seed in sorted(without) if seed in seeds]
     done = subprocess.run(
-        [sys.executable, "-m", HUNTER, str(directory), *span, "--without", *left_out],
+        [sys.executable, "-m", HUNTER, str(directory)],
         cwd=ROOT,
         env=environment(directory),
+        input=" ".join(map(str, seeds)),
         capture_output=True,
         text=True,
         check=False,

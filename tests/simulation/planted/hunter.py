@@ -1,7 +1,7 @@
 """Running seeds until one breaks a promise: the child process of a hunt.
 
 The parent has set PYTHONPATH, so that the product imported here is a copy with a bug in it. The
-result is one line of JSON on the standard output.
+seeds come on the standard input; the result is one line of JSON on the standard output.
 """
 
 from __future__ import annotations
@@ -70,16 +70,12 @@ def _endless(number: int, frame: FrameType | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Hunt through the seeds of the command line and print what was found."""
+    """Hunt through the seeds and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("copy", type=Path, help="where the product has to come from")
-    parser.add_argument("first", type=int)
-    parser.add_argument("end", type=int)
-    parser.add_argument("--without", type=int, nargs="*", default=[], help="seeds to leave out")
     options = parser.parse_args(arguments)
     assert Path(perdure.__file__).is_relative_to(options.copy), perdure.__file__
-    left_out = frozenset(options.without)
-    caught = hunt([seed for seed in range(options.first, options.end) if seed not in left_out])
+    caught = hunt([int(seed) for seed in sys.stdin.read().split()])
     print(json.dumps(None if caught is None else asdict(caught)))
     return 0
 

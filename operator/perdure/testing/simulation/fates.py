@@ -205,17 +205,26 @@ class Record:
 
 
 class RandomFates:
-    """Each request is disturbed with probability `rate`, by one of the `faults` of this seed.
+    """Each request at `points` is disturbed with probability `rate`, by one of `faults`.
 
     A seed uses only some kinds of faults, so that now and then each has the world to itself.
     """
 
-    def __init__(self, random: Random, rate: float, faults: frozenset[Fault]) -> None:
+    def __init__(
+        self,
+        random: Random,
+        rate: float,
+        faults: frozenset[Fault],
+        points: frozenset[Point] = frozenset(Point),
+    ) -> None:
         self._random = random
         self._rate = rate
         self._faults = faults
+        self._points = points
 
     def decide(self, occasion: Occasion) -> Fate | None:
+        if occasion.point not in self._points:
+            return None
         if self._random.random() >= self._rate:
             return None
         found = applicable(

@@ -1,0 +1,12 @@
+"""Situations: what comes together too rarely by chance, brought about on purpose.
+
+A new one is a function from a seed and a draw to a plan, in the module of its subject, and a line
+in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
+"""
+
+from tests.simulation.situations import narrow
+from tests.simulation.situations.situation import Situation
+
+SITUATIONS: tuple[Situation, ...] = (narrow.NARROW,)
+
+__all__ = ["SITUATIONS", "Situation"]
