@@ -112,6 +112,7 @@ class Assembly:
             until=polls.holds,
             resolver=around.resolver,
             sender=around.sender,
+            may_send=lambda: self.presence.may_send,
         )
         calls = Calls(
             {"http": self.http},

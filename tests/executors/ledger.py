@@ -203,6 +203,7 @@ async def executing(
     names: Resolver | None = None,
     until: Until = never_over,
     limits: CallLimits | None = None,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[HttpExecutor]:
     """Run an executor and close it."""
     executor = HttpExecutor(
@@ -212,6 +213,7 @@ async def executing(
         until=until,
         resolver=names or ScriptedNames(),
         sender=Connections(limits or CallLimits()),
+        may_send=may_send,
     )
     try:
         yield executor

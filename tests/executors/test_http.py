@@ -268,6 +268,18 @@ async def test_time_used_up_before_sending_leaves_nothing_unknown() -> None:
     is_failure(answer, "Timeout", retryable=True, unknown=False)
 
 
+async def test_a_process_that_became_mute_on_the_way_sends_when_it_is_heard_again() -> None:
+    clock = SteppingClock()
+    async with (
+        serving(answers(200)) as ledger,
+        executing(mapped(ledger), clock=clock, may_send=lambda: clock.at >= 3.0) as executor,
+    ):
+        answer = await call(executor, REQUEST)
+    assert answer.failure is None
+    assert clock.at == 3.0
+    assert len(ledger.entries) == 1
+
+
 def sized(size: int) -> Script:
     return answers(body=b"x" * size, content_type="text/plain")
 

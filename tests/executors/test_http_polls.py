@@ -248,3 +248,17 @@ async def test_a_cancelled_poll_stops_between_two_polls() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await polling
     assert ledger.entries == []
+
+
+async def test_a_mute_process_polls_when_it_is_heard_again() -> None:
+    clock = SteppingClock()
+    async with (
+        serving(DONE) as ledger,
+        executing(
+            mapped(ledger), clock=clock, until=is_done, may_send=lambda: clock.at >= 12.0
+        ) as executor,
+    ):
+        answer = await call(executor, start(), accepted=accepted())
+    assert answer.failure is None
+    assert clock.at == 12.0
+    assert len(ledger.entries) == 1

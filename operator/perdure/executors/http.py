@@ -33,6 +33,7 @@ Until: TypeAlias = Callable[[ActivityWork, Json], bool | Failure]
 USER_AGENT = f"perdure/{importlib.metadata.version('perdure')}"
 MAX_READ_AT_ONCE = 64 * 1024
 """Bytes; a mebibyte of small JSON values takes 0.3 s, which must not stop every other instance."""
+MUTE_LOOK_SECONDS = 0.5
 _FATE_UNKNOWN = frozenset({"NoAnswer", "Timeout"})
 
 
@@ -50,6 +51,10 @@ class HttpExecutor:
     What goes wrong is a Failure in the Answer; cancellation closes the connection at once and
     propagates. No credentials, cookies or proxies of the operator take part. `close` it before the
     loop ends: it closes the resolver and the sender, too.
+
+    Nothing is sent, no poll either, while `may_send` says no: it is asked right before sending,
+    because the way there may have taken long. What waits goes on when it says yes, and is cancelled
+    where somebody else has taken the work over.
     """
 
     def __init__(
@@ -61,11 +66,13 @@ class HttpExecutor:
         until: Until,
         resolver: Resolver,
         sender: Sender,
+        may_send: Callable[[], bool],
     ) -> None:
         self._places = Places(objects, policy, clock, resolver)
         self._sender = sender
         self._clock = clock
         self._until = until
+        self._may_send = may_send
 
     async def close(self) -> None:
         """Abort open calls, release their connections and close the resolver."""
@@ -114,19 +121,32 @@ class HttpExecutor:
     async def _exchange(
         self, work: ActivityWork, call: Call, route: Callable[[], Awaitable[_Route]]
     ) -> Answer:
-        """Find the way and send, both within the attempt's time; raise CallFailedError."""
-        label, is_sent = call.label, False
-        try:
-            async with asyncio.timeout(call.timeout_seconds):
-                way = await route()
-                label, is_sent = way.outgoing.label, True
-                response: Response = await self._sender.send(way.target, way.outgoing)
-        except TimeoutError:
-            message = f"{label}: no complete answer within {call.timeout_seconds:g} s"
-            raise timed_out(message, is_unknown=is_sent) from None
+        """Send, and read what came; raise CallFailedError."""
+        label, response = await self._sent(call, route)
         read = partial(answer_of, work.scheduled_id, label, response, self._clock.now())
         is_long = len(response.content) > MAX_READ_AT_ONCE or "content-encoding" in response.names
         return await asyncio.to_thread(read) if is_long else read()
+
+    async def _sent(
+        self, call: Call, route: Callable[[], Awaitable[_Route]]
+    ) -> tuple[str, Response]:
+        """Find the way and send, both within the attempt's time, which begins anew while mute."""
+        while True:
+            label, is_sent = call.label, False
+            try:
+                async with asyncio.timeout(call.timeout_seconds):
+                    way = await route()
+                    label, is_sent = way.outgoing.label, self._may_send()
+                    if is_sent:
+                        return label, await self._sender.send(way.target, way.outgoing)
+            except TimeoutError:
+                message = f"{label}: no complete answer within {call.timeout_seconds:g} s"
+                raise timed_out(message, is_unknown=is_sent) from None
+            await self._heard()
+
+    async def _heard(self) -> None:
+        while not self._may_send():
+            await self._clock.sleep(MUTE_LOOK_SECONDS)
 
     async def _poll_until_over(self, work: ActivityWork, call: Call, poll: Poll) -> Answer:
         """Poll until the condition holds, or too many polls in a row have failed.
