@@ -15,6 +15,7 @@ from tests.simulation.saved import read, save
 from tests.simulation.shrinking import Shrinker
 from tests.simulation.sweeping import sweep
 from tests.simulation.tables import cells_table, summary
+from tests.simulation.total import OFTEN, Total, total
 from tests.simulation.world import Outcome, World
 
 OUTPUT = Path("build/simulation.json")
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     match options.command:
         case "random":
             return random_mode(options)
+        case "total":
+            return tell_total(total(options.files))
         case "sweep":
             return tell(sweep(options.workflow or None, options.operators, print))
         case "explore":
@@ -51,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     random.add_argument("--seconds", type=float, help="begin no more seeds after this time")
     random.add_argument("--hashes", type=Path, help="write the trace hash of every seed there")
     random.add_argument("--situation", action="append", help="only seeds that bring it about")
+    added = commands.add_parser("total", help="add up reports of long runs (build/simulation.json)")
+    added.add_argument("files", type=Path, nargs="+")
     swept = commands.add_parser("sweep", help="one fault at every request of workflows")
     swept.add_argument("--workflow", action="append", help="its name; all if not given")
     swept.add_argument("--operators", type=int, default=2)
@@ -101,6 +106,15 @@ def tell(report: Report) -> int:
         for violation in failure.violations[:5]:
             print(f"  {violation}")
     return 1 if report.failures else 0
+
+
+def tell_total(found: Total) -> int:
+    """Print the sum of several reports; return the exit code: 1 where a cell was hit rarely."""
+    print(cells_table(found.cells))
+    print(", ".join(f"{name} {value}" for name, value in sorted(found.figures.items())))
+    rare = [f"{fault} at {point}: {count}" for (fault, point), count in found.rare().items()]
+    print(f"fewer than {OFTEN} hits: {'; '.join(rare)}" if rare else f"all cells {OFTEN} times")
+    return 1 if rare else 0
 
 
 def one(world: World, *, show_trace: bool) -> int:
