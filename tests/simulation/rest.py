@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import cast
 
-from perdure.engine.values import JsonObject
+from perdure.engine.values import Json, JsonObject
 
 FINAL = ("Succeeded", "Failed", "Terminated")
 
@@ -19,7 +19,9 @@ def is_at_rest(
     if any(moves(body, horizon) for body in known):
         return False
     answering = {place(body): body for body in known if answers(body)}
-    return not any(waits(event, answering) for event in events)
+    uids = {cast("JsonObject", body["metadata"])["uid"] for body in known}
+    waiting = [event for event in events if not is_answered(event)]
+    return not any(waits(event, answering) or is_orphaned(event, uids) for event in waiting)
 
 
 def is_over(body: JsonObject) -> bool:
@@ -62,9 +64,21 @@ def answers(body: JsonObject) -> bool:
 
 
 def waits(event: JsonObject, answering: dict[tuple[str, str], JsonObject]) -> bool:
-    """Return whether a WorkflowEvent has still to be answered by an instance that does so."""
+    """Return whether a WorkflowEvent waits for an instance that takes or refuses it."""
     metadata, spec = cast("JsonObject", event["metadata"]), cast("JsonObject", event["spec"])
     instance = answering.get((str(metadata["namespace"]), str(spec["instance"])))
-    if instance is None or "deletionTimestamp" in metadata or event.get("status"):
+    if instance is None:
         return False
     return spec.get("instanceUid") in (None, cast("JsonObject", instance["metadata"])["uid"])
+
+
+def is_answered(event: JsonObject) -> bool:
+    """Return whether a WorkflowEvent is answered, or going."""
+    metadata = cast("JsonObject", event["metadata"])
+    return "deletionTimestamp" in metadata or bool(event.get("status"))
+
+
+def is_orphaned(event: JsonObject, uids: Collection[Json]) -> bool:
+    """Return whether a WorkflowEvent is for an instance that is gone: the sweep refuses it."""
+    uid = cast("JsonObject", event["spec"]).get("instanceUid")
+    return uid is not None and uid not in uids

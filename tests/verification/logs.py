@@ -174,7 +174,11 @@ class Log:
             lambda b: b.update(data={"spec": whole}),
             actor=OPERATOR,
         )
-        shown: JsonObject = {"revision": {"name": revision, "digest": digest}}
+        shown: JsonObject = {
+            "revision": {"name": revision, "digest": digest},
+            "observedGeneration": 1,
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
         self.put(
             "workflowdefinitions",
             name,

@@ -179,6 +179,21 @@ def test_an_event_that_is_refused_for_what_is_not_so_is_reported() -> None:
         assert marked(log, "Refused", reason) == ["marked_truly"]
 
 
+def test_an_event_is_refused_for_want_of_its_instance_after_a_day_alone() -> None:
+    for hours, expected in ((23, ["marked_truly"]), (24, [])):
+        log = Log()
+        log.lease()
+        log.send("e1")
+        log.later(hours * 3600)
+        assert marked(log, "Refused", "NoInstance") == expected
+
+
+def test_an_event_is_never_refused_while_the_instance_of_its_uid_stands() -> None:
+    log = waiting()
+    log.send("e1", instanceUid=log.states["order-1"].uid)
+    assert marked(log, "Refused", "InstanceGone") == ["marked_truly"]
+
+
 def test_an_event_that_is_refused_with_reason_breaks_nothing() -> None:
     log = waiting()
     log.commit(InstanceEnded(ending=Ending.SUCCEEDED))

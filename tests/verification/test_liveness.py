@@ -91,8 +91,55 @@ def test_an_instance_that_is_pending_with_a_reason_may_wait() -> None:
     log.lease()
     log.define(call_step())
     log.start()
+    log.commit(observed=Observed(pending=("StorageBudget", "there is no room")))
+    assert quiet(log) == []
+
+
+@pytest.mark.parametrize("reason", ["DefinitionNotFound", "DefinitionNotReady"])
+def test_an_instance_has_to_start_once_its_definition_is_ready(reason: str) -> None:
+    log = Log()
+    log.lease()
+    log.define(call_step())
+    log.start()
+    log.commit(observed=Observed(pending=(reason, "not yet")))
+    assert quiet(log) == ["comes_to_its_end"]
+
+
+def test_an_instance_may_wait_while_its_definition_has_faults_or_names_a_lost_revision() -> None:
+    log = Log()
+    log.lease()
+    log.define(call_step())
+    log.put("workflowdefinitions", "order", lambda b: b.update(status=judged("False")))
+    log.start()
     log.commit(observed=Observed(pending=("DefinitionNotReady", "it has faults")))
     assert quiet(log) == []
+    log = Log()
+    log.lease()
+    log.define(call_step())
+    log.start(definitionRef={"name": "order", "revision": "order-1"})
+    log.commit(observed=Observed(pending=("DefinitionNotFound", "no such revision")))
+    assert quiet(log) == []
+
+
+def test_a_definition_has_to_say_whether_it_is_ready() -> None:
+    for status, expected in (
+        ({}, ["definitions_judged"]),
+        (judged("True", generation=2), ["definitions_judged"]),
+        (judged("True"), []),
+        (judged("False"), []),
+    ):
+        log = Log()
+        log.lease()
+        log.put("workflowdefinitions", "order", lambda b, s=status: b.update(status=s))
+        assert quiet(log) == expected
+
+
+def judged(ready: str, generation: int = 1) -> JsonObject:
+    """Return the status of a definition that says of a generation whether it is ready."""
+    return {
+        "observedGeneration": generation,
+        "conditions": [{"type": "Ready", "status": ready}],
+    }
 
 
 def test_a_start_that_is_overdue_is_reported() -> None:

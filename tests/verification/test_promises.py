@@ -131,3 +131,27 @@ def test_an_end_that_was_decided_without_knowing_of_the_termination_stands() -> 
     log.commit(InstanceEnded(ending=Ending.FAILED))
     assert log.phase == "Failed"
     assert log.verdict(**at_the_end(log)) == []
+
+
+def test_an_event_for_an_instance_that_is_gone_has_to_be_refused() -> None:
+    log = waiting()
+    log.send("e1", instanceUid=log.states["order-1"].uid)
+    log.delete("workflowinstances", "order-1")
+    assert checks_of(log.verdict(**at_the_end(log))) == ["gone_are_answered"]
+
+
+def test_an_event_for_an_instance_that_is_to_come_may_wait() -> None:
+    log = waiting()
+    log.send("e1", instance="order-2")
+    assert log.verdict(**at_the_end(log)) == []
+
+
+def test_an_event_that_was_taken_has_to_be_tidied_away() -> None:
+    log = waiting()
+    log.send("e1")
+    log.later(1)
+    log.turn(events=(log.external("e1"),))
+    assert log.phase == "Succeeded"
+    assert checks_of(log.verdict(**at_the_end(log))) == ["taken_are_tidied"]
+    log.delete("workflowevents", "e1", actor=OPERATOR)
+    assert log.verdict(**at_the_end(log)) == []

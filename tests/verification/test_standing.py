@@ -189,9 +189,9 @@ def test_in_a_run_an_event_has_ten_minutes_after_the_last_disturbance() -> None:
     healed = log.now
     log.alive(500, ME)
     found = checks_of(log.verdict(healed_at=healed, ended_at=log.now))
-    assert found == []
+    assert "nothing_unanswered" not in found
     log.alive(200, ME)
     found = checks_of(log.verdict(healed_at=healed, ended_at=log.now))
-    assert found == ["nothing_unanswered"]
+    assert "nothing_unanswered" in found
     log.delete("workflowevents", "e1", actor=OPERATOR)
     assert log.verdict(healed_at=healed, ended_at=log.now) == []

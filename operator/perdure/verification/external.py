@@ -21,6 +21,8 @@ MATCHED = frozenset({"EventsMatched"})
 MAX_DATA = 16 * 1024
 SEEN = timedelta(minutes=1)
 """An instance that is older than this was there when somebody looked for it."""
+KEPT_WAITING = timedelta(hours=24) - timedelta(seconds=1)
+"""So long an event waits for its instance to come; its creation is known to the second."""
 
 
 def once_per_id(commit: Commit, event: JsonObject) -> Texts:
@@ -140,15 +142,29 @@ def marks_are_true(world: World, sent: Sent, kind: str, reason: str, at: datetim
             yield "marked Taken before any commit took it"
         return
     place = (sent.write.namespace, text(sent.spec.get("instance")))
-    named, alive = world.named.get(place, []), world.living(*place)
-    is_there = alive is not None and sent.is_for(alive) and at - alive.created.at > SEEN
-    if reason in ("NoInstance", "InstanceGone") and is_there:
+    named = world.named.get(place, [])
+    if reason in ("NoInstance", "InstanceGone") and _is_there(world, sent, at):
         yield f"refused with {reason}, although its instance is there"
+    age = at - sent.write.at
+    if reason == "NoInstance" and age < KEPT_WAITING - world.between_clocks:
+        yield f"refused with NoInstance {age} after it was sent: its instance may come yet"
     if reason == "Ended" and not any(one.ended is not None for one in named):
         yield "refused with Ended, although no instance of the name has ended"
     size = len(canonical(as_written(sent.spec.get("data"))))
     if reason == "TooLarge" and size <= MAX_DATA:
         yield f"refused as too large with {size} bytes"
+
+
+def _is_there(world: World, sent: Sent, at: datetime) -> bool:
+    """Return whether a look for the instance would have found it.
+
+    An instance that the event names by its uid was there before the event: until it is deleted,
+    each look finds it.
+    """
+    alive = world.living(sent.write.namespace, text(sent.spec.get("instance")))
+    if alive is None or not sent.is_for(alive):
+        return False
+    return sent.spec.get("instanceUid") is not None or at - alive.created.at > SEEN
 
 
 def was_taken(world: World, sent: Sent) -> bool:

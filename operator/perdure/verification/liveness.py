@@ -13,6 +13,7 @@ from perdure.verification.accounts import Account, Attempt, Timer
 from perdure.verification.bodies import EPOCH, is_deleting, number, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import Write
+from perdure.verification.readiness import last_written, readiness
 from perdure.verification.world import INSTANCES, LEASES, Kept
 
 SETTLED = timedelta(seconds=60)
@@ -21,6 +22,8 @@ COLLECTED = timedelta(minutes=10)
 """How long after that nothing is left over."""
 PROMPT = timedelta(seconds=5)
 """How late a timer may be where nothing disturbs."""
+FOR_DEFINITIONS = ("DefinitionNotFound", "DefinitionNotReady")
+"""Reasons for which an instance waits for its definition."""
 
 Findings = Iterator[Finding]
 
@@ -54,7 +57,7 @@ def _stuck(trial: Trial, account: Account, healed: datetime, ended: datetime) ->
     if phase == "Stalled":
         return None if _is_helpless(trial, account) else f"Stalled: {_message(account)}"
     if account.started is None:
-        return _not_started(account, ended)
+        return _not_started(trial, account, ended)
     if account.end_requested is not None:
         return "its end was requested and does not come"
     if account.is_suspended or spec.get("suspend") is True:
@@ -85,7 +88,7 @@ def _message(account: Account) -> str:
     return text(account.status.get("message"))
 
 
-def _not_started(account: Account, ended: datetime) -> str | None:
+def _not_started(trial: Trial, account: Account, ended: datetime) -> str | None:
     pending = part(account.status, "observed", "pending")
     reason = text(pending.get("reason"))
     if not reason:
@@ -93,7 +96,31 @@ def _not_started(account: Account, ended: datetime) -> str | None:
     start_at = part(account.body, "spec").get("startAt")
     if reason == "StartsLater" and time_of(start_at) < ended - SETTLED:
         return f"was to start at {start_at}"
+    if reason in FOR_DEFINITIONS and _may_start(trial, account, ended):
+        return f"Pending with {reason}, although its definition is ready"
     return None
+
+
+def _may_start(trial: Trial, account: Account, ended: datetime) -> bool:
+    """Return whether the definition of an instance has been ready for long enough."""
+    reference = part(account.body, "spec", "definitionRef")
+    if "revision" in reference:
+        return False
+    place = (account.namespace, text(reference.get("name")))
+    written = last_written(trial.evidence.writes).get(place)
+    if written is None or ended - written.at < SETTLED:
+        return False
+    return readiness(written.after) == "True"
+
+
+def definitions_judged(trial: Trial) -> Findings:
+    """A definition says within a minute whether it is Ready, as it is now."""
+    ended = trial.evidence.ended_at
+    if not is_quiet(trial) or ended is None:
+        return
+    for (namespace, name), written in last_written(trial.evidence.writes).items():
+        if ended - written.at >= SETTLED and not readiness(written.after):
+            yield Finding(f"{namespace}/{name}", f"does not say since {written.at} if it is ready")
 
 
 def _overdue(trial: Trial, account: Account, healed: datetime, ended: datetime) -> str | None:
@@ -291,6 +318,7 @@ def _standing(trial: Trial) -> Iterator[Account]:
 
 CHECKS = (
     EndCheck("I-35", comes_to_its_end),
+    EndCheck("I-35", definitions_judged),
     EndCheck("I-22", prompt_timers),
     EndCheck("I-36", comes_to_rest),
     EndCheck("I-27", nothing_left),

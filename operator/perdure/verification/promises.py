@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import is_deleting, items, number, part, text
+from perdure.verification.bodies import is_deleting, items, number, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import ClientCall, Deed, Outcome
 from perdure.verification.external import was_taken
-from perdure.verification.liveness import is_quiet
+from perdure.verification.liveness import SETTLED, is_quiet
 from perdure.verification.world import Sent
 
 Findings = Iterator[Finding]
@@ -105,7 +105,7 @@ def sends_taken(trial: Trial) -> Findings:
 
 
 def _untaken_objects(trial: Trial, account: Account) -> Findings:
-    if not (account.is_running or account.ended) or account.status.get("phase") == "Stalled":
+    if not _has_turns(account):
         return
     for sent in trial.world.events.values():
         is_ours = text(sent.spec.get("instance")) == account.name and sent.is_for(account)
@@ -114,6 +114,48 @@ def _untaken_objects(trial: Trial, account: Account) -> Findings:
             yield Finding(
                 account.subject, f"WorkflowEvent {sent.write.name} waits, neither taken nor refused"
             )
+
+
+def gone_are_answered(trial: Trial) -> Findings:
+    """In the end no WorkflowEvent waits for an instance that is gone: it is refused."""
+    ended = trial.evidence.ended_at
+    if not is_quiet(trial) or ended is None:
+        return
+    for sent in trial.world.events.values():
+        account = trial.world.accounts.get(text(sent.spec.get("instanceUid")))
+        if account is None or account.gone is None or sent.answers or is_deleting(sent.body):
+            continue
+        if ended - max(sent.write.at, account.gone.at) > SETTLED:
+            yield Finding(
+                f"{sent.write.namespace}/{sent.write.name}",
+                f"waits for {account.subject}, which was deleted at {account.gone.at}",
+            )
+
+
+def taken_are_tidied(trial: Trial) -> Findings:
+    """In the end no WorkflowEvent stands that its instance has taken, unless it says so."""
+    ended = trial.evidence.ended_at
+    if not is_quiet(trial) or ended is None:
+        return
+    for sent in trial.world.events.values():
+        account = trial.world.living(sent.write.namespace, text(sent.spec.get("instance")))
+        if account is None or account.damage is not None or not sent.is_for(account):
+            continue
+        if is_deleting(sent.body) or sent.answers or is_deleting(account.body):
+            continue
+        taken = account.taken.get(sent.event_id)
+        since = max(sent.write.at, time_of(part(taken).get("at")))
+        if taken is not None and ended - since > SETTLED and _has_turns(account):
+            yield Finding(
+                f"{sent.write.namespace}/{sent.write.name}",
+                f"{account.subject} has taken it, and it is neither deleted nor marked",
+            )
+
+
+def _has_turns(account: Account) -> bool:
+    """Return whether an operator looks at what is sent to the instance."""
+    is_open = account.is_running or account.ended is not None
+    return is_open and account.status.get("phase") != "Stalled"
 
 
 def terminates_kept(trial: Trial) -> Findings:
@@ -165,5 +207,7 @@ CHECKS = (
     EndCheck("I-16", sends_kept),
     EndCheck("I-17", sends_refused),
     EndCheck("I-16", sends_taken),
+    EndCheck("I-16", gone_are_answered),
+    EndCheck("I-16", taken_are_tidied),
     EndCheck("I-26", terminates_kept),
 )
