@@ -40,6 +40,10 @@ def patch_of(edit: Edit, body: JsonObject, mark: str) -> Patch:
             return _annotate(metadata, "example.com/note", mark)
         case Edit.RETRY:
             return _annotate(metadata, "perdure.dev/retry", mark)
+        case Edit.KEEP:
+            return _add("/spec/retention", dict.fromkeys(("succeeded", "failed"), "30d"))
+        case Edit.ADOPT:
+            return _annotate(metadata, "meta.helm.sh/release-name", mark)
         case Edit.HOLD:
             others = metadata.get("finalizers")
             held = [*others] if isinstance(others, list) else []

@@ -9,6 +9,7 @@ from random import Random  # noqa: TID251 - seeded
 from tests.simulation.workloads.workload import Workload
 
 from perdure.kubernetes.plan import MAX_STATUS
+from perdure.testing.simulation.ambushes import Ambush, Ambushed
 from perdure.testing.simulation.fates import (
     Calm,
     Fates,
@@ -42,6 +43,7 @@ class Plan:
     faults: frozenset[Fault] = frozenset()
     points: frozenset[Point] = frozenset(Point)
     """Where requests are disturbed; all others pass."""
+    ambushes: tuple[Ambush, ...] = ()
     strokes: tuple[Stroke, ...] | None = None
     status_bytes: int = MAX_STATUS
     """Past so many bytes of a status events move to segments; less than in the product, so that
@@ -51,6 +53,9 @@ class Plan:
         """Return what decides on the requests of the run."""
         if self.strokes is not None:
             return ListedFates(self.strokes)
+        return Ambushed(self.ambushes, self._by_chance()) if self.ambushes else self._by_chance()
+
+    def _by_chance(self) -> Fates:
         if self.rate == 0.0:
             return Calm()
         return RandomFates(Random(f"fates {self.seed}"), self.rate, self.faults, self.points)

@@ -12,6 +12,7 @@ from typing import Any
 from tests.simulation.plan import Plan
 from tests.simulation.workloads import actions, services, workload
 
+from perdure.testing.simulation.ambushes import Ambush
 from perdure.testing.simulation.fates import Fate, Fault, Stroke
 from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.weather import Storm
@@ -24,6 +25,7 @@ KINDS: Mapping[str, type] = {
         Stroke,
         Fate,
         Storm,
+        Ambush,
         workload.Workload,
         services.Script,
         services.Temper,

@@ -53,4 +53,16 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        name="purged-whatever-became-of-it",
+        section="Where each piece of state lives",
+        rule="a purge names the version that was found due: what changed since may be kept",
+        changes=(
+            Change(
+                RETENTION,
+                "                uid=key.uid,\n                version=str(victim.version),\n",
+                "                uid=key.uid,\n",
+            ),
+        ),
+    ),
 )

@@ -14,7 +14,6 @@ MASKED = "what else the product does makes up for it"
 UNCAUGHT: Mapping[str, str] = {
     "decision-kept-after-a-conflict": MASKED,
     "lost-commit-left-alone": RARE,
-    "uid-not-tested": "the rev or the version of the next instance has to be the same by chance",
     "rejection-taken-for-a-conflict": "only single requests are rejected, none for good",
     "deletion-not-noticed": RARE,
     "occupied-name-taken-for-success": RARE,
@@ -39,5 +38,4 @@ UNCAUGHT: Mapping[str, str] = {
     "definition-never-ready": UNSEEN,
     "deletions-in-a-gap-forgotten": MASKED,
     "turns-before-the-lists": MASKED,
-    "purged-by-name": RARE,
 }
