@@ -4,9 +4,13 @@ A new one is a function from a seed and a draw to a plan, in the module of its s
 in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 """
 
-from tests.simulation.situations import narrow, successors
+from tests.simulation.situations import held_deletions, narrow, successors
 from tests.simulation.situations.situation import Situation
 
-SITUATIONS: tuple[Situation, ...] = (narrow.NARROW, successors.SUCCESSORS)
+SITUATIONS: tuple[Situation, ...] = (
+    narrow.NARROW,
+    successors.SUCCESSORS,
+    held_deletions.HELD_DELETIONS,
+)
 
 __all__ = ["SITUATIONS", "Situation"]
