@@ -356,6 +356,26 @@ async def test_an_approval_that_the_watch_has_not_told_yet_beats_the_time_out() 
     assert ended.output == "in time"
 
 
+async def test_a_time_out_that_comes_due_during_the_last_look_gets_a_look_of_its_own() -> None:
+    world = World()
+    first, second = event("a", timeout="1h", needs=[]), event("b", "paid", timeout="2h", needs=[])
+    world.define(flow(first, second, output="${steps.b.output.data}"))
+    key = world.store.create()
+    await world.turns.run(key)
+    world.send("approved")
+    world.clock.advance(3600)
+
+    def pay_in_time() -> None:
+        world.send("paid", "in time")
+        world.clock.advance(7200)
+
+    world.objects.during = [pay_in_time]
+    await world.turns.run(key)
+    ended = world.store.now(key).state.ended
+    assert ended is not None
+    assert ended.output == "in time"
+
+
 async def test_a_deletion_seen_by_the_fresh_look_stops_the_turn() -> None:
     world = World()
     world.define(flow(event("a", timeout="1h", onTimeout="Continue"), http("b")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import pytest
 from tests.verification.logs import (
@@ -130,7 +131,7 @@ def test_a_definition_has_to_say_whether_it_is_ready() -> None:
     ):
         log = Log()
         log.lease()
-        log.put("workflowdefinitions", "order", lambda b, s=status: b.update(status=s))
+        log.put("workflowdefinitions", "order", partial(dict.update, status=status))
         assert quiet(log) == expected
 
 

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from perdure.engine.events import (
+    ActivityClaimed,
+    ActivityScheduled,
     Door,
     Ending,
     EndRequested,
@@ -89,6 +91,8 @@ class _Decision:
     orchestrator: Orchestrator | None = None
     known: Decision | None = None
     decided_at: datetime | None = None
+    is_held: bool = False
+    """Whether more would follow if this process could claim calls now."""
 
     @property
     def goes_on(self) -> bool:
@@ -151,13 +155,17 @@ class Turns:
         """Decide and commit once; the snapshot to go on from, or how the instance rests."""
         await self._unfinished.breathe(base.key.uid)
         decision = await self._decide(base)
-        if _ends_a_wait(base.state, decision.turn.events):
+        looked_for: set[int] = set()
+        while not looked_for.issuperset(over := _time_outs(base.state, decision.turn.events)):
+            # What comes due during the look is only known after it, and needs one of its own.
+            looked_for |= over
             fresh = await self._look_again(base.key)
-            if fresh is None or fresh.version != base.version or self._desk.has_news(fresh):
-                if fresh is None or fresh.is_deleting or fresh.state.ended is not None:
-                    return Rest(again=True)
-                base = fresh
-                decision = await self._decide(base)
+            if fresh is None or fresh.is_deleting or fresh.state.ended is not None:
+                return Rest(again=True)
+            if fresh.version == base.version and not self._desk.has_news(fresh):
+                break
+            base = fresh
+            decision = await self._decide(base)
         if _is_idle(base, decision.turn) or self._is_left_to_others(base, decision.turn):
             return await self._settle_down(base, decision)
         return await self._commit(base, decision)
@@ -222,6 +230,11 @@ class Turns:
         facts = self._facts(base, commit_id, objects, accepted)
         now = self._unfinished.now(base.key.uid, self._clock)
         decided = orchestrator.advance(base.state, facts, now)
+        is_held = not self._presence.may_send and _claims(decided.events)
+        if is_held:
+            # It could not send what it claims, and nobody else may before its Lease is old.
+            facts = replace(facts, starts_nothing=True, holds_timers=True)
+            decided = orchestrator.advance(base.state, facts, now)
         events = list(decided.events)
         if events:
             events[0] = _stamped(events[0], commit_id)
@@ -237,6 +250,7 @@ class Turns:
             orchestrator=orchestrator,
             known=decided,
             decided_at=now,
+            is_held=is_held,
         )
 
     def _facts(
@@ -324,7 +338,7 @@ class Turns:
             return snapshot
         if snapshot.generation != snapshot.observed_generation:
             return snapshot
-        return self._rest(snapshot, decision.wake_at, started=started)
+        return self._rest(snapshot, decision, started=started)
 
     async def _keep_revision(self, snapshot: Snapshot) -> None:
         """Look at the pinned revision after the commit that pinned it (marks.py says why).
@@ -347,7 +361,8 @@ class Turns:
         """Reconcile the calls first, then tidy up the events that were consumed."""
         self._polls.note(snapshot.state, decision.orchestrator)
         started = self._calls.reconcile(snapshot.key, snapshot.state)
-        if not snapshot.state.is_suspended and not self._is_stopping:
+        takes_over = not self._is_stopping and not decision.is_held
+        if takes_over and not snapshot.state.is_suspended:
             self._watch_claimants(snapshot.state)
         self._desk.consumed(decision.consumed)
         self._desk.refused(decision.refused)
@@ -356,8 +371,8 @@ class Turns:
     def _watch_claimants(self, state: State) -> None:
         """Hear of the death of those whose claims may have to be taken over.
 
-        Not while suspended, or stopping: then nobody takes over, and a death, told at once, would
-        ask for the next turn, again and again.
+        Not while suspended, stopping, or unable to claim: then nobody takes over, and a death, told
+        at once, would ask for the next turn, again and again.
         """
         for activity in state.activities.values():
             if activity.claim.incarnation != self._presence.incarnation:
@@ -394,11 +409,12 @@ class Turns:
         started = await self._follow(base, decision)
         if decision.goes_on:
             return Rest(snapshot=base, again=True)
-        return self._rest(base, decision.wake_at, started=started)
+        return self._rest(base, decision, started=started)
 
-    def _rest(self, snapshot: Snapshot, wake_at: datetime | None, *, started: bool) -> Rest:
-        retry_in = None if started else PAUSE.total_seconds()
-        are_held = self._is_stopping or not self._clock.is_trusted()
+    def _rest(self, snapshot: Snapshot, decision: _Decision, *, started: bool) -> Rest:
+        wake_at = decision.wake_at
+        retry_in = None if started and not decision.is_held else PAUSE.total_seconds()
+        are_held = self._is_stopping or decision.is_held or not self._clock.is_trusted()
         if are_held and wake_at is not None and wake_at <= self._clock.now():
             # Asked for again by a clock that does not jump: a time by this one may be far off.
             wake_at, retry_in = None, PAUSE.total_seconds()
@@ -485,6 +501,11 @@ def _stamped(event: HistoryEvent, commit_id: str) -> HistoryEvent:
     return replace(event, commit_id=commit_id)
 
 
+def _claims(events: Sequence[HistoryEvent]) -> bool:
+    """Return whether the deciding process claims a call by any of these events."""
+    return any(isinstance(event, ActivityScheduled | ActivityClaimed) for event in events)
+
+
 def _is_idle(base: Snapshot, turn: Turn) -> bool:
     """Return whether there is nothing to write."""
     return (
@@ -494,12 +515,10 @@ def _is_idle(base: Snapshot, turn: Turn) -> bool:
     )
 
 
-def _ends_a_wait(state: State, events: Sequence[HistoryEvent]) -> bool:
-    """Return whether a time-out ends a wait for an event: then look once more before deciding."""
+def _time_outs(state: State, events: Sequence[HistoryEvent]) -> set[int]:
+    """Return the timers of time-outs that may end a wait for an event: then look once more."""
     if not state.waits:
-        return False
-    for event in events:
-        timer = state.timers.get(event.timer_id) if isinstance(event, TimerFired) else None
-        if timer is not None and timer.purpose in (Purpose.STEP_TIMEOUT, Purpose.INSTANCE_TIMEOUT):
-            return True
-    return False
+        return set()
+    fired = [event.timer_id for event in events if isinstance(event, TimerFired)]
+    kinds = (Purpose.STEP_TIMEOUT, Purpose.INSTANCE_TIMEOUT)
+    return {one for one in fired if one in state.timers and state.timers[one].purpose in kinds}

@@ -150,8 +150,21 @@ MUTANTS = (
         changes=(
             Change(
                 TURN,
-                "        if _ends_a_wait(base.state, decision.turn.events):\n",
-                "        if base.key.uid is None:\n",
+                "        while not looked_for.issuperset(over := _time_outs(base.state, "
+                "decision.turn.events)):\n",
+                "        while over := set():\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="one-last-look-for-all",
+        section="The turn",
+        rule="a wait whose time is over during a last look gets a look of its own",
+        changes=(
+            Change(
+                TURN,
+                "            looked_for |= over\n",
+                "            looked_for.update(base.state.timers)\n",
             ),
         ),
     ),
