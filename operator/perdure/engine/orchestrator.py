@@ -84,9 +84,10 @@ class Facts:
     dead: frozenset[str] = field(default_factory=frozenset)
     """Incarnations that are known to be dead: their claims may be taken over."""
     holds_timers: bool = False
-    """The clock is not to be trusted now: no timer fires."""
+    """No timer fires: the clock is not to be trusted now, or nothing may follow from it."""
     starts_nothing: bool = False
-    """The process is stopping: facts are taken, what follows from them is left to the next."""
+    """Facts are taken, what follows from them is left to another turn: the process is stopping, or
+    it could not renew its Lease and claims nothing."""
     is_settled: bool = False
     """What was in flight has been aborted: an instance that is ending may end."""
     asked: Mapping[int, Asked] = field(default_factory=dict)
