@@ -144,6 +144,7 @@ def test_only_what_changed_is_written() -> None:
     assert [(op["op"], op["path"]) for op in second.operations] == [
         ("test", "/metadata/uid"),
         ("test", "/status/rev"),
+        ("test", "/status/history/digest"),
         ("replace", "/status/message"),
         ("add", "/status/waitingFor"),
         ("replace", "/status/conditions"),

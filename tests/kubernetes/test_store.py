@@ -35,6 +35,8 @@ from perdure.engine.fold import fold
 from perdure.engine.state import State
 from perdure.engine.values import Json, JsonObject, canonical
 from perdure.errors import (
+    HistoryCorruptError,
+    NewerHistoryError,
     ObjectNotFoundError,
     ThrottledError,
     TransientError,
@@ -112,6 +114,39 @@ class TestWrites:
         history = (await world.status(base.key))["history"]
         assert isinstance(history, dict)
         assert history["mood"] == "good"
+
+
+class TestEdits:
+    async def test_an_edited_digest_makes_the_next_commit_a_conflict(
+        self, world: ApiServerWorld
+    ) -> None:
+        store = world.store()
+        base = await begun(world, store, "digest")
+        await world.edit_status(base.key, add("/status/history/digest", "0" * 64))
+        assert await outcome_of(store, turn(base, scheduled("a"), commit_id="c2")) == Conflict()
+        assert (await world.status(base.key))["rev"] == 1
+        with pytest.raises(HistoryCorruptError):
+            await store.load(base.key, fresh=True)
+
+    async def test_nobody_goes_on_from_a_commit_onto_edited_events(
+        self, world: ApiServerWorld
+    ) -> None:
+        store = world.store()
+        base = await begun(world, store, "events")
+        await world.edit_status(base.key, add("/status/history/events/0/definition", "other"))
+        assert await outcome_of(store, turn(base, scheduled("a"), commit_id="c2")) == Conflict()
+        with pytest.raises(HistoryCorruptError):
+            await store.load(base.key, fresh=True)
+
+    async def test_nobody_goes_on_from_a_commit_onto_a_newer_form(
+        self, world: ApiServerWorld
+    ) -> None:
+        store = world.store()
+        base = await begun(world, store, "form")
+        await world.edit_status(base.key, add("/status/history/version", 2))
+        assert await outcome_of(store, turn(base, scheduled("a"), commit_id="c2")) == Conflict()
+        with pytest.raises(NewerHistoryError):
+            await store.load(base.key, fresh=True)
 
 
 def types_of(status: JsonObject) -> dict[str, str]:

@@ -26,7 +26,7 @@ from perdure.engine.events import (
     InstanceSuspended,
     TimerFired,
 )
-from perdure.engine.values import JsonObject
+from perdure.engine.values import Json, JsonObject
 from perdure.ports import Observed
 from perdure.verification.bodies import part
 
@@ -121,29 +121,46 @@ def test_a_write_that_is_taken_for_rejected_without_cause_is_reported() -> None:
     assert stalled(kind="F13") == []
 
 
-def damaged() -> Log:
-    """Return the log of an instance in whose history a user has changed an event."""
+def damaged(**fields: Json) -> Log:
+    """Return the log of an instance in whose history a user has changed an event, or `fields`."""
     log = waiting()
 
     def change(body: JsonObject) -> None:
-        events = part(body, "status", "history")["events"]
+        history = part(body, "status", "history")
+        events = history["events"]
         assert isinstance(events, list)
-        events[-1] = {**part(events[-1]), "name": "other"}
+        if not fields:
+            events[-1] = {**part(events[-1]), "name": "other"}
+        history.update(fields)
 
     log.put("workflowinstances", "order-1", change, actor=USER, subresource="status")
     return log
 
 
+def go_on(body: JsonObject) -> None:
+    head = part(body, "status", "history")
+    events = head["events"]
+    assert isinstance(events, list)
+    events.append({"id": len(events) + 1, "type": "StepSkipped", "path": "s"})
+    head["length"] = len(events)
+
+
+def test_what_is_written_onto_a_digest_that_was_edited_is_reported_at_once() -> None:
+    log = damaged(digest="0" * 64)
+    log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
+    assert checks_of(log.verdict()) == ["parked"]
+
+
+def test_what_is_written_onto_a_newer_form_is_reported() -> None:
+    log = damaged(version=2)
+    log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
+    assert log.verdict() == []  # It may have been on its way.
+    log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
+    assert checks_of(log.verdict()) == ["parked"]
+
+
 def test_what_is_written_onto_a_damaged_history_is_reported() -> None:
     log = damaged()
-
-    def go_on(body: JsonObject) -> None:
-        head = part(body, "status", "history")
-        events = head["events"]
-        assert isinstance(events, list)
-        events.append({"id": len(events) + 1, "type": "StepSkipped", "path": "s"})
-        head["length"] = len(events)
-
     log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
     assert log.verdict() == []  # It may have been on its way.
     log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")

@@ -80,7 +80,7 @@ def plan(turn: Turn, now: datetime) -> Plan:
     status = with_commit(shown, turn.base.rev, turn.commit_id)
     after, segments = _after(turn, position, new, status)
     operations = [
-        *_tests(turn),
+        *_tests(turn, position),
         *_status_operations(position, status, after if new else None),
         *_history_operations(position, after, new if not segments else None),
     ]
@@ -167,7 +167,7 @@ def size_of_status(status: Mapping[str, Json], position: Position) -> int:
 
 
 def _size_without_events(status: Mapping[str, Json], position: Position) -> int:
-    return len(canonical({**status, "history": _history_json(position, [])}))
+    return len(canonical({**status, "history": history_json(position, [])}))
 
 
 def _spilled(uid: str, position: Position, status: JsonObject) -> tuple[Position, list[Segment]]:
@@ -198,13 +198,19 @@ def _newest(records: Sequence[Record], room: int) -> int:
     return count
 
 
-def _tests(turn: Turn) -> list[JsonObject]:
-    """Return what the commit depends on; `store.has_moved` asks the same of a body."""
+def _tests(turn: Turn, position: Position) -> list[JsonObject]:
+    """Return what the commit depends on; `store.has_moved` asks for all of it at once.
+
+    The digest moves with every commit of events, as `rev` does: it tells of whoever changed the
+    history and did not count.
+    """
     values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]
     if turn.base.rev is None:
         values.append(("/metadata/resourceVersion", str(turn.base.version)))
     else:
         values.append(("/status/rev", turn.base.rev))
+        if position.is_present:
+            values.append(("/status/history/digest", position.digest))
     if is_ending(turn):
         values.append(("/metadata/generation", turn.base.generation))
     return [{"op": "test", "path": path, "value": value} for path, value in values]
@@ -222,7 +228,7 @@ def _status_operations(
     if before.status is None:
         whole = dict(status)
         if first is not None:
-            whole["history"] = _history_json(first, [record.stored for record in first.hot])
+            whole["history"] = history_json(first, [record.stored for record in first.hot])
         return [{"op": "add", "path": "/status", "value": whole}]
     known = before.status
     written: list[JsonObject] = [
@@ -241,7 +247,7 @@ def _history_operations(
     if before.status is None or after.length == before.length:
         return []
     if not before.is_present or appended is None:
-        history = _history_json(after, [record.stored for record in after.hot])
+        history = history_json(after, [record.stored for record in after.hot])
         return [{"op": "add", "path": "/status/history", "value": history}]
     operations: list[JsonObject] = [
         {"op": "replace", "path": "/status/history/length", "value": after.length},
@@ -252,7 +258,8 @@ def _history_operations(
     return operations
 
 
-def _history_json(position: Position, events: list[JsonObject]) -> JsonObject:
+def history_json(position: Position, events: list[JsonObject]) -> JsonObject:
+    """Return `status.history` at a position, with these events in it."""
     segments: JsonObject = {"count": position.segments}
     if position.newest is not None:
         segments["newest"] = position.newest.as_json()

@@ -38,7 +38,7 @@ from perdure.kubernetes.instances import (
 from perdure.kubernetes.loading import Loader
 from perdure.kubernetes.orphans import orphans
 from perdure.kubernetes.payloads import PayloadTooLargeError, reference_of, unescaped, value_of
-from perdure.kubernetes.plan import EventTooLargeError, Plan, plan
+from perdure.kubernetes.plan import EventTooLargeError, Plan, Position, history_json, plan
 from perdure.kubernetes.reading import (
     FORBIDDEN_SECONDS,
     Reader,
@@ -46,6 +46,7 @@ from perdure.kubernetes.reading import (
     snapshot_of,
     without_history,
 )
+from perdure.kubernetes.segments import as_written
 from perdure.kubernetes.status import stalled_status, with_commit
 from perdure.ports import (
     WORKFLOW_INSTANCES,
@@ -221,11 +222,13 @@ class KubernetesStore:
             return await self._after_refusal(turn, error)
         except PerdureError as error:
             return _not_committed(error)
+        self._reader.settle(key)
+        if not is_as_written(body, planned.position):
+            return Conflict()  # Somebody edited its events: loading, which comes next, says so.
         return Committed(self._committed(turn, planned, body))
 
     def _committed(self, turn: Turn, planned: Plan, body: JsonObject) -> Snapshot:
         """Go on from the body that the patch returned: nothing is read or folded again."""
-        self._reader.settle(turn.base.key)
         position = replace(planned.position, status=without_history(status_of(body)))
         snapshot = snapshot_of(body, turn.base, turn.state, turn.observed, position)
         return self._reader.keep(snapshot)
@@ -342,6 +345,22 @@ def has_moved(turn: Turn, body: JsonObject) -> bool:
     somebody else took away. Whether the turn is rejected the next one shows, on a fresh base.
     """
     return version_of(body) != turn.base.version
+
+
+def is_as_written(body: JsonObject, position: Position) -> bool:
+    """Return whether the history in a status is the one of `position`, event for event.
+
+    Its digest was tested by the patch; what the digest stands for was not.
+    """
+    if not position.is_present:
+        return True
+    history = (status_of(body) or {}).get("history")
+    if not isinstance(history, dict):
+        return False
+    expected = history_json(position, [record.stored for record in position.hot])
+    found = {field: history.get(field) for field in expected}
+    # The API server may have printed numbers in its own way: rare, so only now.
+    return found == expected or as_written(found) == expected
 
 
 def _not_committed(error: PerdureError) -> CommitOutcome:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from perdure.engine.values import JsonObject
 from perdure.verification.accounts import Account, Attempt
-from perdure.verification.bodies import items, part, text
+from perdure.verification.bodies import items, number, part, text
 from perdure.verification.chain import verified
 from perdure.verification.checks import (
     Commit,
@@ -33,6 +33,8 @@ OFF = timedelta(seconds=10)
 NOTICED = timedelta(seconds=5)
 """Within this time: it renews its Lease every 2 s."""
 CLOCKS = "F18"
+FORM = 1
+"""The newest stored form of a history that these operators know."""
 REFUSALS = frozenset({"F8", "F13"})
 
 
@@ -116,17 +118,22 @@ def rejected_with_cause(trial: Trial) -> Iterator[Finding]:
 
 
 def parked(world: World, write: Write) -> Texts:
-    """Nothing is written onto a history whose digest does not match: somebody damaged it.
+    """Nothing is written onto a history that is damaged, or of a newer form.
 
-    One commit of each operator may have been on its way when that happened.
+    Where its events were edited, and the digest was not, one commit of each operator may have been
+    on its way.
     """
     account = world.accounts.get(write.uid)
     if account is None or account.damage is None or not world.is_operator(write.actor):
         return
-    if write.actor not in account.excused:
-        return
     before = part(write.before, "status", "history")
+    is_tested = before.get("digest") != account.digest
+    if write.actor not in account.excused and not is_tested:
+        return
     if not before or before == part(write.after, "status", "history"):
+        return
+    if number(before.get("version")) > FORM:
+        yield f"{write.actor} wrote on a history of form {before.get('version')}"
         return
     newest = text(part(before, "segments", "newest").get("name"))
     if newest != (account.segments[-1] if account.segments else ""):

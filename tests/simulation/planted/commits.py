@@ -93,12 +93,42 @@ MUTANTS = (
     Mutant(
         name="rev-not-tested",
         section="Commit",
-        rule="every commit tests the counter of commits that its decision was based on",
+        rule="every commit tests where the history stood that its decision was based on",
         changes=(
             Change(
                 PLAN,
-                '        values.append(("/status/rev", turn.base.rev))\n',
-                "        pass\n",
+                '        values.append(("/status/rev", turn.base.rev))\n'
+                "        if position.is_present:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="digest-not-tested",
+        section="Commit",
+        rule="nobody builds on a history that somebody edited after it was read",
+        changes=(
+            Change(PLAN, "        if position.is_present:\n", "        if False:\n"),
+            Change(
+                STORE,
+                "        if not is_as_written(body, planned.position):\n"
+                "            return Conflict()  # Somebody edited its events: loading, which comes "
+                "next, says so.\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        name="answer-of-a-commit-not-looked-at",
+        section="Commit",
+        rule="the history that the answer to a commit holds is compared with the one meant",
+        changes=(
+            Change(
+                STORE,
+                "        if not is_as_written(body, planned.position):\n"
+                "            return Conflict()  # Somebody edited its events: loading, which comes "
+                "next, says so.\n",
+                "",
             ),
         ),
     ),

@@ -158,4 +158,21 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        name="newer-form-written-on",
+        section="History",
+        rule="an operator that meets a history of a newer form leaves the instance alone",
+        changes=(
+            Change(
+                "kubernetes/codec.py",
+                "    if version > VERSION:\n",
+                "    if version > 99:\n",
+            ),
+            Change(
+                STORE,
+                "    found = {field: history.get(field) for field in expected}\n",
+                '    found = {**expected, "events": history.get("events")}\n',
+            ),
+        ),
+    ),
 )

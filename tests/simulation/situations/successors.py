@@ -42,7 +42,6 @@ class _Turnover:
     """What users do, and what one process does too late. Virtual seconds."""
 
     actions: tuple[Action, ...]
-    spec: JsonObject
     point: Point
     since: float
     until: float
@@ -52,7 +51,8 @@ class _Turnover:
 
 def successors(seed: int, draw: Draw) -> Plan:
     """Return a plan in which a process acts on an instance whose name another one has."""
-    turnover = draw.pick((_amid_a_wait, _amid_a_wait, _amid_a_purge, _amid_a_reprieve))(draw)
+    kinds = (_amid_a_wait, _amid_an_acceptance, _amid_a_purge, _amid_a_reprieve)
+    turnover = draw.pick(kinds)(draw)
     operators = draw.pick((2, 2, 3))
     names = names_of(operators)
     late = names if turnover.is_everybody_late else [draw.pick(names)]
@@ -96,10 +96,30 @@ def _amid_a_wait(draw: Draw) -> _Turnover:
                 event={"id": "last", "name": "go"},
             ),
         ),
-        spec=spec,
         point=Point.COMMIT,
         since=at,
         until=born + draw.seconds(0.5, 5.0),
+    )
+
+
+def _amid_an_acceptance(draw: Draw) -> _Turnover:
+    """Neither has a history yet: one is about to start, the other one is to start later."""
+    at = draw.seconds(3.0, 6.0)
+    again = at + draw.seconds(0.3, 1.0)
+    born = again + draw.seconds(0.05, 0.3)
+    until = born + draw.seconds(0.5, 5.0)
+    spec = recipe(*_before(draw), step("pay"))
+    instance = _instance(None)
+    return _Turnover(
+        actions=(
+            Define(at=0.0, definition=DEFINITION, spec=spec),
+            Start(at=1.0, instance=INSTANCE, spec=instance, starts_after=at),
+            Delete(at=again, instance=INSTANCE),
+            Start(at=born, instance=INSTANCE, spec=instance, starts_after=until + 2.0),
+        ),
+        point=Point.COMMIT,
+        since=at - 0.1,
+        until=until,
     )
 
 
@@ -117,7 +137,6 @@ def _amid_a_purge(draw: Draw) -> _Turnover:
             Delete(at=born - 0.3, instance=INSTANCE),
             Start(at=born, instance=INSTANCE, spec=_instance(kept)),
         ),
-        spec=spec,
         point=Point.RETENTION,
         since=1.0,
         until=born + draw.seconds(0.5, 5.0),
@@ -131,7 +150,6 @@ def _amid_a_reprieve(draw: Draw) -> _Turnover:
     at = draw.seconds(10.5, 12.0)
     return _Turnover(
         actions=_acts(spec, kept, Tamper(at=at, instance=INSTANCE, edit=Edit.KEEP)),
-        spec=spec,
         point=Point.RETENTION,
         since=1.0,
         until=at + draw.seconds(1.0, 3.0),
