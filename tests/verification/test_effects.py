@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.verification.logs import (
+    ME,
     OPERATOR,
     OTHER,
     YOU,
@@ -25,6 +26,8 @@ from perdure.engine.events import (
     Ending,
     EndRequested,
     Failure,
+    InstanceResumed,
+    InstanceSuspended,
 )
 from perdure.engine.values import Json, JsonObject
 
@@ -235,6 +238,29 @@ def test_a_poll_by_who_has_not_claimed_the_call_is_reported() -> None:
     assert checks_of(log.verdict()) == ["polled_by_claim"]
 
 
+def test_a_poll_while_suspended_is_reported_unless_its_process_was_disturbed() -> None:
+    log = polled()
+    accept(log, {"n": 1})
+    log.commit(InstanceSuspended())
+    log.alive(6, ME)
+    log.request(key="", method="GET")
+    assert checks_of(log.verdict()) == ["unpolled_while_suspended"]
+    log.disturb(OPERATOR, 1)
+    assert log.verdict() == []
+
+
+def test_a_poll_right_before_or_after_a_suspension_breaks_nothing() -> None:
+    log = polled()
+    accept(log, {"n": 1})
+    log.request(key="", method="GET")
+    log.commit(InstanceSuspended())
+    log.request(key="", method="GET")
+    log.alive(6, ME)
+    log.commit(InstanceResumed())
+    log.request(key="", method="GET")
+    assert log.verdict() == []
+
+
 def test_an_acceptance_that_no_service_gave_is_reported() -> None:
     log = polled()
     accept(log, {"n": 2})
@@ -254,9 +280,10 @@ def test_a_request_after_the_end_is_reported_unless_its_process_was_disturbed() 
 def test_a_request_by_a_process_that_could_not_renew_is_reported() -> None:
     log = calling()
     log.later(16)
+    log.disturb(OPERATOR, 1, kind="F4", point="C22")
     log.request()
-    assert checks_of(log.verdict()) == ["mute_when_cut_off"]
-    log.disturb(OPERATOR, 1)
+    assert checks_of(log.verdict()) == ["mute_when_cut_off"], "it knew that its Lease was late"
+    log.disturb(OPERATOR, 1, kind="F16")
     assert log.verdict() == []
 
 

@@ -61,6 +61,14 @@ class Timer:
 
 
 @dataclass(slots=True)
+class Suspension:
+    """A time in which the instance is suspended, in true time; until None for now."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
 class Wait:
     """A wait for external events; `name` in lower case."""
 
@@ -127,6 +135,7 @@ class Account:
     started: JsonObject | None = None
     is_suspended: bool = False
     suspended_until: datetime = EPOCH
+    suspensions: list[Suspension] = field(default_factory=list)
     end_requested: Write | None = None
     ended: JsonObject | None = None
     end: Write | None = None
@@ -201,11 +210,14 @@ def _start(account: Account, event: JsonObject, write: Write, at: datetime) -> N
 
 def _suspend(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
     account.is_suspended = True
+    account.suspensions.append(Suspension(at))
 
 
 def _resume(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
     account.is_suspended = False
     account.suspended_until = at
+    if account.suspensions:
+        account.suspensions[-1].until = at
 
 
 def _request_end(account: Account, event: JsonObject, write: Write, at: datetime) -> None:

@@ -22,9 +22,15 @@ from perdure.verification.requests import key_of
 
 LINGERING = timedelta(seconds=5)
 """How long after an end a request may still arrive that had been sent before it."""
+HEARD = timedelta(seconds=2)
+"""How soon every process knows of a commit, by its watch, where nothing is disturbed."""
+UNHEARD = timedelta(seconds=80)
+"""How long a watch that was disturbed may stay silent before its process looks for itself."""
 ON_ITS_WAY = timedelta(seconds=5)
 """How long a request may take from the look at the Lease to the service."""
-COMMIT = "C4"
+STANDSTILLS = frozenset({"F16", "F24"})
+"""Pauses of a process, and of its loop."""
+COMMIT, CALL = "C4", "C14"
 
 Findings = Iterator[Finding]
 
@@ -76,6 +82,28 @@ def polled_by_claim(trial: Trial) -> Findings:
         for effect in effects:
             if is_poll(effect, attempt) and effect.actor not in identities | {""}:
                 yield Finding(account.subject, f"{attempt.path}: polled by {effect.actor}")
+
+
+def unpolled_while_suspended(trial: Trial) -> Findings:
+    """While an instance is suspended nothing is polled, by processes that are undisturbed."""
+    for attempt, account, effects in _known(trial):
+        for effect in effects:
+            since = _suspended_since(account, effect)
+            if since is None or not is_poll(effect, attempt):
+                continue
+            is_late = effect.at > since + HEARD + trial.world.bounds.stamps
+            if is_late and not is_disturbed(trial, effect.actor, since - UNHEARD, effect.at):
+                yield Finding(
+                    account.subject, f"{attempt.path}: polled at {effect.at}, suspended at {since}"
+                )
+
+
+def _suspended_since(account: Account, effect: Effect) -> datetime | None:
+    """Return since when the instance was suspended at the time of a request, None if it was not."""
+    for one in account.suspensions:
+        if one.since <= effect.at and (one.until is None or effect.at < one.until):
+            return one.since
+    return None
 
 
 def one_key(trial: Trial) -> Findings:
@@ -220,12 +248,13 @@ def mute_when_cut_off(trial: Trial) -> Findings:
 
 
 def _was_paused(trial: Trial, effect: Effect) -> bool:
-    """Return whether the process may have slept between its look at the Lease and the request.
+    """Return whether the request may have been held up after the look at the Lease.
 
-    What struck a commit did so before that look: after it, nothing may be sent blindly.
+    A process that only cannot reach the API server knows that it is mute. What struck a commit did
+    so before that look: after it, nothing may be sent blindly.
     """
     return any(
-        one.point != COMMIT
+        ((one.kind in STANDSTILLS and one.point != COMMIT) or one.point == CALL)
         and one.victim in ("", effect.actor)
         and _overlaps(one, effect.at - ON_ITS_WAY, effect.at)
         for one in trial.evidence.disturbances
@@ -265,6 +294,7 @@ CHECKS = (
     EndCheck("I-11", intended),
     EndCheck("I-12", claimed),
     EndCheck("I-12", polled_by_claim),
+    EndCheck("I-26", unpolled_while_suspended),
     EndCheck("I-12", one_key),
     EndCheck("I-12", keys_apart),
     EndCheck("I-12", repeated_with_cause),

@@ -4,13 +4,15 @@ A new one is a function from a seed and a draw to a plan, in the module of its s
 in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 """
 
-from tests.simulation.situations import held_deletions, narrow, successors
+from tests.simulation.situations import close_calls, held_deletions, in_flight, narrow, successors
 from tests.simulation.situations.situation import Situation
 
 SITUATIONS: tuple[Situation, ...] = (
     narrow.NARROW,
     successors.SUCCESSORS,
     held_deletions.HELD_DELETIONS,
+    in_flight.IN_FLIGHT,
+    close_calls.CLOSE_CALLS,
 )
 
 __all__ = ["SITUATIONS", "Situation"]

@@ -84,7 +84,7 @@ def workload(
     )
 
 
-def job(name: str) -> JsonObject:
+def job(name: str, *, every: str = "2s") -> JsonObject:
     """Return a step that starts an operation and polls it until it is over."""
     return {
         "name": name,
@@ -94,6 +94,6 @@ def job(name: str) -> JsonObject:
             "service": "stock",
             "path": "/jobs",
             "body": {"uid": "${workflow.uid}", "path": name},
-            "poll": {"every": "2s", "until": 'result.body.state != "running"'},
+            "poll": {"every": every, "until": 'result.body.state != "running"'},
         },
     }
