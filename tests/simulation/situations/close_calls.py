@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.simulation.chance import SWARM
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Plan, names_of
 from tests.simulation.situations.situation import Situation
-from tests.simulation.workloads.actions import Action, Define, RaiseAsObject, RaiseInSpec, Start
-from tests.simulation.workloads.actions import in_order
+from tests.simulation.workloads.actions import (
+    Action,
+    Define,
+    RaiseAsObject,
+    RaiseInSpec,
+    Start,
+    in_order,
+)
 from tests.simulation.workloads.canonical.parts import DEFINITION, INSTANCE
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.services import Script
 from tests.simulation.workloads.workload import Workload
 
 from perdure.engine.values import Json, JsonObject
+from perdure.testing.simulation.ambushes import Ambush
+from perdure.testing.simulation.fates import Fate, Fault
 from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.weather import Storm
 
@@ -36,20 +44,22 @@ def close_calls(seed: int, draw: Draw) -> Plan:
     is_lagging = draw.chance(0.5)
     actions: list[Action] = []
     for number, at in enumerate(times):
-        early = draw.seconds(0.3, 2.0) if is_lagging else SPREAD
+        early = draw.seconds(0.3, 2.0) if is_lagging and draw.chance(0.4) else SPREAD
         actions += _events(draw, number, STARTED + at, early)
     last = times[-1] + STARTED + 2.0
     actions.append(_raised(draw, "last", at=draw.seconds(last, last + 1), user=SENDERS[0]))
+    operators = draw.pick((1, 1, 1, 2, 3))
     is_untidy = draw.chance(0.5)
     return Plan(
         seed=str(seed),
         workload=_workload(seed, times, actions),
-        operators=draw.pick((1, 1, 1, 2, 3)),
+        operators=operators,
         storms=_lags(draw, times) if is_lagging else (),
         heal_at=last + draw.seconds(2, 6),
         rate=draw.pick((0.3, 0.6)) if is_untidy else draw.pick((0.0, 0.0, 0.01)),
         faults=frozenset(SWARM),
         points=frozenset({Point.CONSUME_EVENT} if is_untidy else Point),
+        ambushes=_long_looks(draw, names_of(operators), times),
     )
 
 
@@ -58,9 +68,9 @@ def _times(draw: Draw) -> Sequence[float]:
 
     What comes due while others are looked for needs a look of its own.
     """
-    at, found = 1.0, []
+    at, found = 1.0, list[float]()
     for _ in range(draw.whole(2, 5)):
-        at += draw.seconds(0.005, 0.15) if found and draw.chance(0.4) else draw.whole(1, 3)
+        at += draw.seconds(0.005, 0.15) if found and draw.chance(0.6) else draw.whole(1, 3)
         found.append(round(at, 3))
     return found
 
@@ -108,6 +118,25 @@ def _raised(draw: Draw, name: str, *, at: float, user: str, mark: str = "x") -> 
         event_name=name,
         is_bound=draw.chance(0.5),
     )
+
+
+def _long_looks(draw: Draw, operators: Sequence[str], times: Sequence[float]) -> tuple[Ambush, ...]:
+    """Return what makes some of the last looks long: the list comes late, or the process pauses."""
+    found = []
+    for at in times:
+        for operator in operators:
+            if draw.chance(0.7):
+                late = Fate(fault=Fault.REPLY_LOST, variant="late", seconds=draw.seconds(0.05, 0.4))
+                pause = Fate(fault=Fault.PAUSE, variant="after", seconds=draw.seconds(0.1, 1.0))
+                found.append(
+                    Ambush(
+                        process=operator,
+                        point=Point.LIST_EVENTS,
+                        since=round(STARTED + at - 0.2, 3),
+                        fate=draw.pick((late, late, pause)),
+                    )
+                )
+    return tuple(found)
 
 
 def _lags(draw: Draw, times: Sequence[float]) -> tuple[Storm, ...]:

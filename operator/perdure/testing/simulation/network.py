@@ -233,6 +233,8 @@ class _Flight:
         match fate.fault:
             case Fault.CRASH_APPLIED:
                 self._if_alive(lambda: self.host.crash(fate.seconds))
+            case Fault.REPLY_LOST if fate.variant == "late":
+                self._deliver(answer, fate.seconds)
             case Fault.REPLY_LOST:
                 self._lose(fate)
             case Fault.SERVER_ERROR:
@@ -250,11 +252,11 @@ class _Flight:
         if not self.future.done():
             self.future.set_exception(error)
 
-    def _deliver(self, answer: Answer) -> None:
+    def _deliver(self, answer: Answer, delay: float = 0.0) -> None:
         response = response_of(answer, self.call.method)
         body = zlib.crc32(response.body)
         text = f"to {self.host.name} {self.call.path}: {response.status} {body:08x}"
-        self.cluster.post.send(Letter(text=text, act=lambda: self._settle(response)))
+        self.cluster.post.send(Letter(text=text, act=lambda: self._settle(response)), delay)
 
     def _settle(self, response: Response) -> None:
         fate = self.fate
