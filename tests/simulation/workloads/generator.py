@@ -25,7 +25,7 @@ SIZES = {1: 10, 2: 13, 3: 13, 4: 14, 6: 20, 9: 14, 13: 9, 19: 7}
 KEPT = 400
 """Most workloads run one of so many definitions: checking one takes longer than running it, and
 whoever runs many seeds can keep what was checked."""
-SHARE_KEPT = 0.75
+SHARE_KEPT = 0.9
 SHARE_CONFLUENT = 0.3
 
 
