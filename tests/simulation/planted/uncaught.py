@@ -24,8 +24,6 @@ UNCAUGHT: Mapping[str, str] = {
     "silent-for-ever": RARE,
     "mute-process-sends": RARE,
     "death-goes-unnoticed": MASKED,
-    "event-refused-without-a-look": RARE,
-    "event-of-another-instance": RARE,
     "failed-turn-not-repeated": RARE,
     "definition-never-ready": UNSEEN,
     "deletions-in-a-gap-forgotten": MASKED,

@@ -4,7 +4,14 @@ A new one is a function from a seed and a draw to a plan, in the module of its s
 in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 """
 
-from tests.simulation.situations import close_calls, held_deletions, in_flight, narrow, successors
+from tests.simulation.situations import (
+    close_calls,
+    held_deletions,
+    in_flight,
+    narrow,
+    successors,
+    wrong_address,
+)
 from tests.simulation.situations.situation import Situation
 
 SITUATIONS: tuple[Situation, ...] = (
@@ -13,6 +20,7 @@ SITUATIONS: tuple[Situation, ...] = (
     held_deletions.HELD_DELETIONS,
     in_flight.IN_FLIGHT,
     close_calls.CLOSE_CALLS,
+    wrong_address.WRONG_ADDRESS,
 )
 
 __all__ = ["SITUATIONS", "Situation"]
