@@ -79,6 +79,10 @@ sweep: $(READY) ## Let every request of the canonical workflows meet every fault
 explore: $(READY) ## Follow every order of deliveries in a small world [DEPTH=14]
 	@$(BIN)/python -m tests.simulation explore --depth $(DEPTH)
 
+.PHONY: model
+model: $(READY) ## Visit the states of the lane protocol, a million by default [STATES=1000000]
+	@$(BIN)/python -m tests.model explore --states $(or $(STATES),1000000)
+
 .PHONY: bench
 bench: $(READY) ## Measure writes, latency, throughput, memory, start-up; writes build/bench.json
 	@$(BIN)/python -m tests.bench
