@@ -235,6 +235,38 @@ async def test_410_on_a_later_page_begins_the_list_anew_without_inventing_deleti
     assert "continue" not in server.requests[4].query
 
 
+async def test_after_a_gap_the_news_of_all_pages_come_in_the_order_of_their_versions(
+    server: ScriptedServer,
+) -> None:
+    server.then(
+        listed(10, item("a", 5)),
+        status(410, "Expired"),
+        listed(30, item("a", 5), item("b", 24), token="more"),
+        listed(30, item("c", 22), item("d", 21), token="last"),
+        listed(30, item("e", 23)),
+        stream(is_open=True),
+    )
+    async with following(server) as told:
+        await told.expect(
+            ADDED_A, ("Added", "d", 21), ("Added", "c", 22), ("Added", "e", 23), ("Added", "b", 24)
+        )
+
+
+async def test_news_of_a_list_that_was_not_completed_are_told_by_the_next_one(
+    server: ScriptedServer,
+) -> None:
+    server.then(
+        listed(10, item("a", 5)),
+        status(410, "Expired"),
+        listed(30, item("a", 5), item("b", 24), token="more"),
+        status(410, "Expired"),
+        listed(40, item("a", 5), item("b", 24)),
+        stream(event("MODIFIED", item("a", 41)), is_open=True),
+    )
+    async with following(server) as told:
+        await told.expect(ADDED_A, ("Added", "b", 24), ("Modified", "a", 41))
+
+
 async def test_an_older_version_never_follows_a_newer_one(server: ScriptedServer) -> None:
     server.then(
         listed(10, item("a", 9)),

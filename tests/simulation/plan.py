@@ -8,6 +8,7 @@ from random import Random  # noqa: TID251 - seeded
 
 from tests.simulation.workloads.workload import Workload
 
+from perdure.kubernetes.paging import FIRST_ITEMS
 from perdure.kubernetes.plan import MAX_STATUS
 from perdure.testing.simulation.ambushes import Ambush, Ambushed
 from perdure.testing.simulation.fates import (
@@ -48,6 +49,8 @@ class Plan:
     status_bytes: int = MAX_STATUS
     """Past so many bytes of a status events move to segments; less than in the product, so that
     small workflows have long histories."""
+    page_items: int = FIRST_ITEMS
+    """So many objects are on one page of a list; few, so that small worlds have long lists."""
 
     def fates(self) -> Fates:
         """Return what decides on the requests of the run."""

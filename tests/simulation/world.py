@@ -20,6 +20,7 @@ from tests.simulation.users import User
 from tests.simulation.workloads.actions import Action
 
 from perdure.engine.values import JsonObject
+from perdure.kubernetes import paging
 from perdure.kubernetes import plan as store_plan
 from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
@@ -177,7 +178,11 @@ class World:
                 gc.enable()
 
     def _spilling(self) -> Outcome:
-        with patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes):
+        items = self.plan.page_items
+        with (
+            patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes),
+            patch.multiple(paging, FIRST_ITEMS=items, FEWEST_ITEMS=items, MOST_ITEMS=items),
+        ):
             return self._run()
 
     def _run(self) -> Outcome:

@@ -98,7 +98,14 @@ class Feed:
     # --- list ---------------------------------------------------------------------------
 
     async def _list(self) -> None:
+        """List everything; tell what is news, and what is gone.
+
+        Pages come in the order of names. The first list is told page by page, for nobody acts on
+        it before it is complete; of a later one the news, which are few, are kept until then and
+        told in the order of their versions, as a watch would have told them.
+        """
         seen: set[str] = set()
+        news: list[JsonObject] = []
         version: int | None = None
         found = pages(self._client, self._scope.resource, self._scope.path, self._scope.selectors)
         try:
@@ -108,10 +115,11 @@ class Feed:
                         version = page.version
                         self._begin(version)
                     self._heard()
-                    await self._take(page.items, seen)
+                    await self._take(page.items, seen, news)
         except ObjectError as error:
             raise (ExpiredError() if error.status == GONE else error) from error
         assert version is not None, "a list has at least one page"
+        await self._hand_on(self._known.put(item) for item in sorted(news, key=version_of))
         await self._hand_on(self._known.drop_absent(seen, version))
         self._listed(version)
 
@@ -119,22 +127,25 @@ class Feed:
         if self._known.begin(version):
             LOG.warning("the API server went back in time", extra=self._fields())
 
-    async def _take(self, items: list[JsonObject], seen: set[str]) -> None:
+    async def _take(self, items: list[JsonObject], seen: set[str], news: list[JsonObject]) -> None:
         for start in range(0, len(items), SLICE):
             for item in items[start : start + SLICE]:
-                self._put(item, seen)
+                self._put(item, seen, news)
             await asyncio.sleep(0)
 
-    def _put(self, item: JsonObject, seen: set[str]) -> None:
+    def _put(self, item: JsonObject, seen: set[str], news: list[JsonObject]) -> None:
         try:
-            change = self._known.put(item)
+            is_news = self._known.is_news(item)
         except (KeyError, TypeError, ValueError) as error:
             LOG.error("an item of a list is no object", extra=self._fields(error))
             return
         seen.add(str(metadata_of(item)["uid"]))
-        self._tell(change)
+        if is_news and self.is_synced:
+            news.append(item)
+        elif is_news:
+            self._tell(self._known.put(item))
 
-    async def _hand_on(self, changes: Iterable[Change]) -> None:
+    async def _hand_on(self, changes: Iterable[Change | None]) -> None:
         for number, change in enumerate(changes, start=1):
             self._tell(change)
             if number % SLICE == 0:

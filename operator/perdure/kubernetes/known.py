@@ -48,24 +48,29 @@ class KnownObjects:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, item: JsonObject) -> Change | None:
-        """Take the state of an object; None if it is not news.
+    def is_news(self, item: JsonObject) -> bool:
+        """Return whether the state of an object is not known yet.
 
         Raises KeyError, TypeError or ValueError if it is no Kubernetes object.
         """
-        metadata, version = metadata_of(item), version_of(item)
-        uid = str(metadata["uid"])
+        uid, _, version = _entry_of(item)
         known = self._entries.get(uid)
-        if known is not None and not is_newer(version, known[2]):
+        return known is None or is_newer(version, known[2])
+
+    def put(self, item: JsonObject) -> Change | None:
+        """Take the state of an object; None if it is not news. Raises like `is_news`."""
+        if not self.is_news(item):
             return None
-        namespace = sys.intern(str(metadata.get("namespace") or ""))
-        self._entries[uid] = (namespace, str(metadata["name"]), version)
+        uid, name, version = _entry_of(item)
+        known = self._entries.get(uid)
+        namespace = sys.intern(str(metadata_of(item).get("namespace") or ""))
+        self._entries[uid] = (namespace, name, version)
         self.reach(version)
         kind = ChangeKind.ADDED if known is None else ChangeKind.MODIFIED
         return Change(kind, item, uid, version)
 
     def drop(self, item: JsonObject) -> Change | None:
-        """Take the last state of a deleted object; None if it was not known. Raises like `put`."""
+        """Take the last state of a deleted object; None if unknown. Raises like `is_news`."""
         uid, version = str(metadata_of(item)["uid"]), version_of(item)
         self.reach(version)
         if self._entries.pop(uid, None) is None:
@@ -107,3 +112,9 @@ class KnownObjects:
             "kind": self._resource.kind,
             "metadata": metadata,
         }
+
+
+def _entry_of(item: JsonObject) -> tuple[str, str, int]:
+    """Return uid, name and version of an object."""
+    metadata = metadata_of(item)
+    return str(metadata["uid"]), str(metadata["name"]), version_of(item)

@@ -25,7 +25,4 @@ UNCAUGHT: Mapping[str, str] = {
     "mute-process-sends": RARE,
     "death-goes-unnoticed": MASKED,
     "failed-turn-not-repeated": RARE,
-    "definition-never-ready": UNSEEN,
-    "deletions-in-a-gap-forgotten": MASKED,
-    "turns-before-the-lists": MASKED,
 }

@@ -14,10 +14,8 @@ MUTANTS = (
         changes=(
             Change(
                 FEED,
-                '        seen.add(str(metadata_of(item)["uid"]))\n        self._tell(change)\n',
-                '        seen.add(str(metadata_of(item)["uid"]))\n'
-                "        if not self.is_synced:\n"
-                "            self._tell(change)\n",
+                "            news.append(item)\n",
+                "            self._known.put(item)\n",
             ),
         ),
     ),

@@ -6,6 +6,7 @@ in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 
 from tests.simulation.situations import (
     close_calls,
+    gaps,
     held_deletions,
     in_flight,
     narrow,
@@ -20,6 +21,7 @@ SITUATIONS: tuple[Situation, ...] = (
     held_deletions.HELD_DELETIONS,
     in_flight.IN_FLIGHT,
     close_calls.CLOSE_CALLS,
+    gaps.GAPS,
     wrong_address.WRONG_ADDRESS,
 )
 
