@@ -65,6 +65,8 @@ def _of_status(edit: Edit) -> Patch:
         Edit.STATUS_OUTPUT: ("output", {"edited": True}),
         Edit.STATUS_PHASE: ("phase", "Running"),
         Edit.STATUS_HISTORY: ("history/digest", "0" * 64),
+        Edit.STATUS_EVENT: ("history/events/0/at", "2020-01-01T00:00:00Z"),
+        Edit.STATUS_FORM: ("history/version", 2),
     }
     field, value = values[edit]
     return _add(f"/status/{field}", value, "status")

@@ -13,6 +13,7 @@ from typing import Protocol
 from tests.simulation.edits import patch_of
 from tests.simulation.manifests import REQUEST_MARK, found, manifest, metadata_of, spec_of, uid_of
 from tests.simulation.raising import Appending, Raising
+from tests.simulation.spoiling import Spoiling
 from tests.simulation.workloads.actions import (
     Action,
     Define,
@@ -20,6 +21,7 @@ from tests.simulation.workloads.actions import (
     RaiseAsObject,
     RaiseInSpec,
     Resume,
+    Spoil,
     Start,
     Suspend,
     Tamper,
@@ -77,6 +79,8 @@ def request_for(action: Action, *, begin: datetime, mark: str) -> Request:
             return Deleting(WORKFLOW_INSTANCES, action.namespace, action.instance)
         case Tamper():
             return Tampering(action, mark)
+        case Spoil():
+            return Spoiling(action)
 
 
 class Defining:

@@ -39,9 +39,12 @@ KINDS: Mapping[str, type] = {
         actions.Terminate,
         actions.Delete,
         actions.Tamper,
+        actions.Spoil,
     )
 }
-ENUMS: Mapping[str, type[Enum]] = {kind.__name__: kind for kind in (Fault, Point, actions.Edit)}
+ENUMS: Mapping[str, type[Enum]] = {
+    kind.__name__: kind for kind in (Fault, Point, actions.Edit, actions.Spoilt)
+}
 
 
 def save(plan: Plan, name: str) -> Path:

@@ -141,6 +141,18 @@ def test_a_pin_of_another_recipe_is_reported() -> None:
     assert checks_of(log.verdict()) == ["true_pin"]
 
 
+def test_a_step_of_another_recipe_is_reported() -> None:
+    log = calling()
+    revision = next(w for w in log.writes if w.resource == "controllerrevisions")
+    log.delete("controllerrevisions", revision.name)
+    recipe: JsonObject = {"steps": [{"name": "other"}]}
+    log.put("controllerrevisions", revision.name, lambda b: b.update(data={"spec": recipe}))
+    log.commit(ActivityScheduled(path="charge", kind="http", attempt=2, claim=claim(ME)))
+    assert "of_its_recipe" not in checks_of(log.verdict())
+    log.commit(ActivityScheduled(path="other", kind="http", attempt=1, claim=claim(ME)))
+    assert "of_its_recipe" in checks_of(log.verdict())
+
+
 def test_a_second_start_and_a_step_before_the_start_are_reported() -> None:
     log = calling()
     revision = log.states["order-1"].revision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 
 from tests.verification.logs import (
@@ -165,6 +166,22 @@ def test_what_is_written_onto_a_damaged_history_is_reported() -> None:
     assert log.verdict() == []  # It may have been on its way.
     log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
     assert checks_of(log.verdict()) == ["parked"]
+
+
+def test_a_history_that_is_what_it_was_is_judged_again() -> None:
+    log = waiting()
+    sound = copy.deepcopy(log.bodies["workflowinstances", "order-1"])
+
+    def damage(body: JsonObject) -> None:
+        part(body, "status", "history")["digest"] = "0" * 64
+
+    def mend(body: JsonObject) -> None:
+        body["status"] = sound["status"]
+
+    log.put("workflowinstances", "order-1", damage, actor=USER, subresource="status")
+    log.put("workflowinstances", "order-1", mend, actor=USER, subresource="status")
+    log.put("workflowinstances", "order-1", go_on, actor=OPERATOR, subresource="status")
+    assert "progress" in checks_of(log.verdict())
 
 
 def test_a_damaged_instance_may_say_that_it_stalls() -> None:

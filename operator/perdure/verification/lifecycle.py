@@ -5,14 +5,18 @@ Source: docs/architecture.md#what-is-promised-after-a-crash.
 
 from __future__ import annotations
 
+import re
+
 from perdure.engine.values import JsonObject
 from perdure.verification.bodies import as_written, is_deleting, items, part, text
 from perdure.verification.chain import canonical, sha256
 from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts, WriteCheck
 from perdure.verification.evidence import Write
 from perdure.verification.histories import FINAL_PHASES
+from perdure.verification.recipes import spec_of
 from perdure.verification.world import INSTANCES, UNREADABLE, World
 
+_STEP_END = re.compile(r"[.~\[]")
 FROZEN = ("phase", "output", "error", "startedAt", "completedAt", "revision", "history")
 IMMUTABLE = ("definitionRef", "input", "startAt", "timeout", "parent", "id", "worker")
 LEGAL: dict[str, frozenset[str]] = {
@@ -111,6 +115,18 @@ def true_pin(commit: Commit, event: JsonObject) -> Texts:
         yield f"{pin.get('name')} holds another recipe than the one that was pinned"
 
 
+def of_its_recipe(commit: Commit, event: JsonObject) -> Texts:
+    """Where another recipe stands in the place of the pinned one, nothing of it begins."""
+    pin = part(commit.account.started, "revision")
+    standing = commit.world.revisions.get((commit.account.namespace, text(pin.get("name"))))
+    pinned = spec_of(commit.world, commit.account)
+    if standing is None or not pinned or part(standing.after, "data", "spec") == pinned:
+        return
+    name = _STEP_END.split(text(event.get("path")))[0]
+    if all(step.get("name") != name for step in items(pinned.get("steps"))):
+        yield f"event {event.get('id')} begins {event.get('path')}, which is not in its recipe"
+
+
 def nothing_after_the_end(commit: Commit, event: JsonObject) -> Texts:
     """The end is the last event, and what is decided to end begins nothing any more."""
     account, kind = commit.account, event.get("type")
@@ -157,6 +173,7 @@ CHECKS = (
     EventCheck("I-9", frozenset({"InstanceStarted"}), own_input),
     EventCheck("I-9", frozenset({"InstanceStarted"}), true_pin),
     EventCheck("I-20", BEGINNING | {"InstanceStarted", "EndRequested"}, started_once),
+    EventCheck("I-9", BEGINNING, of_its_recipe),
     EventCheck("I-7", frozenset(), nothing_after_the_end),
     EventCheck(
         "I-26", BEGINNING | {"TimerCreated", "TimerFired", "EventsMatched"}, nothing_while_suspended

@@ -14,7 +14,7 @@ from perdure.verification.bodies import EPOCH, is_deleting, number, part, text, 
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.evidence import Write
 from perdure.verification.readiness import last_written, readiness
-from perdure.verification.world import INSTANCES, LEASES, Kept
+from perdure.verification.world import INSTANCES, LEASES, Kept, digest_of
 
 SETTLED = timedelta(seconds=60)
 """How long after the last disturbance everything has to be where it belongs."""
@@ -76,11 +76,16 @@ def _place(account: Account) -> tuple[str, str]:
 
 
 def _is_helpless(trial: Trial, account: Account) -> bool:
-    """Return whether what it stalls for was taken from it by a user: its recipe, a payload."""
-    pin = text(part(account.started, "revision").get("name"))
-    is_recipe_there = (account.namespace, pin) in trial.world.revisions
-    names = [*account.segments, *account.payloads]
-    is_whole = all((account.namespace, name) in trial.world.histories for name in names)
+    """Return whether what it stalls for was taken from it by a user: its recipe, a payload.
+
+    What a user wrote in the place of it is no better.
+    """
+    pin = part(account.started, "revision")
+    revision = trial.world.revisions.get((account.namespace, text(pin.get("name"))))
+    recipe = None if revision is None else part(revision.after, "data", "spec")
+    is_recipe_there = recipe is not None and digest_of(recipe) == pin.get("digest")
+    kept = [trial.world.kept(account, n) for n in (*account.segments, *account.payloads)]
+    is_whole = all(one is not None and trial.world.is_operator(one.write.actor) for one in kept)
     return not (is_recipe_there and is_whole)
 
 

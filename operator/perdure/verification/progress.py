@@ -14,6 +14,9 @@ from perdure.verification.bodies import is_deleting, items, number, part, text
 from perdure.verification.chain import Link, verified
 from perdure.verification.world import Kept, World
 
+FORM = 1
+"""The stored form of histories that is known here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

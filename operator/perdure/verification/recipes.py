@@ -14,9 +14,7 @@ _CATCH = re.compile(r"catch\[(\d+)\]")
 
 def spec_of(world: World, account: Account) -> JsonObject:
     """Return the definition's spec that the instance pinned, empty where it cannot be seen."""
-    revision = part(account.started, "revision")
-    write = world.revisions.get((account.namespace, text(revision.get("name"))))
-    return NOTHING if write is None else part(write.after, "data", "spec")
+    return world.recipes.get(text(part(account.started, "revision").get("digest")), NOTHING)
 
 
 def fails_on_unknown(world: World, account: Account, path: str) -> bool:

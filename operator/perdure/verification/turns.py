@@ -25,6 +25,7 @@ from perdure.verification.checks import (
 from perdure.verification.effects import is_disturbed
 from perdure.verification.evidence import Write
 from perdure.verification.liveness import SETTLED, is_quiet
+from perdure.verification.progress import FORM
 from perdure.verification.world import INSTANCES, World
 
 BEFORE_TIMERS = frozenset({"EventReceived", "ActivityCompleted", "ActivityAccepted"})
@@ -33,8 +34,6 @@ OFF = timedelta(seconds=10)
 NOTICED = timedelta(seconds=5)
 """Within this time: it renews its Lease every 2 s."""
 CLOCKS = "F18"
-FORM = 1
-"""The newest stored form of a history that these operators know."""
 REFUSALS = frozenset({"F8", "F13"})
 
 

@@ -17,7 +17,7 @@ from perdure.verification.bodies import is_deleting, number, part, text, time_of
 from perdure.verification.checks import Commit, CommitCheck, EventCheck, WriteCheck
 from perdure.verification.evidence import Violation, Violations, Write
 from perdure.verification.histories import payload_of
-from perdure.verification.progress import Fault, enter, progress_of, referred
+from perdure.verification.progress import FORM, Fault, enter, progress_of, referred
 from perdure.verification.registry import CHECKS
 from perdure.verification.world import HISTORIES, INSTANCES, Bounds, World, note
 
@@ -81,10 +81,25 @@ class Watcher:
             return
         note_spec(account, write.after)
         before, account.body = account.body, write.after
+        if account.damage is not None and self._is_mended(account, write):
+            account.damage = None
+            account.excused.clear()
         if account.damage is not None and self.world.is_operator(write.actor):
             account.excused.add(write.actor)
         if account.damage is None and part(before, "status") is not account.status:
             yield from self._status(account, write, before)
+
+    def _is_mended(self, account: Account, write: Write) -> bool:
+        """Return whether the history is again what it was, or goes on from there.
+
+        A commit that was on its way writes the whole history where it moves events to segments.
+        """
+        if part(write.after, "status", "history").get("version") != FORM:
+            return False
+        progress = progress_of(self.world, account, part(write.after))
+        if isinstance(progress, Fault):
+            return False
+        return self.world.is_operator(write.actor) or not progress.new
 
     def _met(self, account: Account, write: Write) -> Iterator[Violation]:
         """Judge a history as it stands when it is first seen."""
@@ -100,7 +115,8 @@ class Watcher:
             account.is_edited = False
             return
         account.is_edited = True
-        if part(before, "status").get("history") != commit.status.get("history"):
+        is_changed = part(before, "status").get("history") != commit.status.get("history")
+        if is_changed and not self._is_mended(account, write):
             account.damage = f"{write.actor} changed its history"
 
     def _committed(self, commit: Commit) -> Iterator[Violation]:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import identity_of, items, part, text
+from perdure.verification.bodies import as_written, identity_of, items, part, text
+from perdure.verification.chain import canonical, sha256
 from perdure.verification.evidence import Write
 from perdure.verification.leases import Leases, holder_of
 
@@ -109,6 +110,8 @@ class World:
     """All event objects ever, by the instance that they name, in order of their creation."""
     revisions: dict[Place, Write] = field(default_factory=dict)
     """The creation of each revision that stands, by its newest write."""
+    recipes: dict[str, JsonObject] = field(default_factory=dict)
+    """Every recipe that a revision ever held, by its digest."""
     definitions: dict[Place, JsonObject] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
     operators: set[str] = field(default_factory=set)
@@ -142,6 +145,7 @@ def note(world: World, write: Write) -> None:
             _note_event(world, write)
         case "controllerrevisions":
             _note_standing(world.revisions, write)
+            _note_recipe(world, write)
         case "workflowdefinitions":
             place = (write.namespace, write.name)
             if write.after is None:
@@ -161,6 +165,18 @@ def _note_standing(standing: dict[Place, Write], write: Write) -> None:
         standing.pop((write.namespace, write.name), None)
     else:
         standing[write.namespace, write.name] = write
+
+
+def _note_recipe(world: World, write: Write) -> None:
+    """Remember a recipe when its revision is created: after that it never changes."""
+    recipe = part(write.after, "data", "spec")
+    if write.before is None and recipe:
+        world.recipes[digest_of(recipe)] = recipe
+
+
+def digest_of(recipe: JsonObject) -> str:
+    """Return the digest by which a recipe is pinned."""
+    return sha256(canonical(as_written(recipe)))
 
 
 def _note_history(world: World, write: Write) -> None:

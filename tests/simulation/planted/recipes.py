@@ -55,6 +55,19 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="pin-not-verified",
+        section="Where each piece of state lives",
+        rule="a revision that is not what was pinned parks the instance",
+        changes=(
+            Change(
+                REVISIONS,
+                "        if spec_digest(spec) != revision.digest:\n"
+                "            raise RevisionMissingError(",
+                "        if not spec:\n            raise RevisionMissingError(",
+            ),
+        ),
+    ),
+    Mutant(
         name="pin-without-a-digest",
         section="Where each piece of state lives",
         rule="a pin holds the digest of the very recipe",

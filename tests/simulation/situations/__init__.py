@@ -6,6 +6,7 @@ in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 
 from tests.simulation.situations import (
     close_calls,
+    damage,
     gaps,
     held_deletions,
     in_flight,
@@ -19,6 +20,7 @@ SITUATIONS: tuple[Situation, ...] = (
     narrow.NARROW,
     successors.SUCCESSORS,
     held_deletions.HELD_DELETIONS,
+    damage.DAMAGE,
     in_flight.IN_FLIGHT,
     close_calls.CLOSE_CALLS,
     gaps.GAPS,

@@ -140,6 +140,10 @@ class Edit(StrEnum):
     STATUS_PHASE = "statusPhase"
     STATUS_HISTORY = "statusHistory"
     STATUS_REMOVED = "statusRemoved"
+    STATUS_EVENT = "statusEvent"
+    """Change an event of the history, and nothing else."""
+    STATUS_FORM = "statusForm"
+    """Say that the history is of a newer form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,24 @@ class Tamper(Act):
 
     instance: str
     edit: Edit
+
+
+class Spoilt(StrEnum):
+    """What an instance stands on beside its own object."""
+
+    SEGMENT_DELETED = "segmentDeleted"
+    SEGMENT_REPLACED = "segmentReplaced"
+    RECIPE_DELETED = "recipeDeleted"
+    RECIPE_REPLACED = "recipeReplaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoil(Act):
+    """Delete what an instance stands on, or replace it; `recipe` is what a revision then holds."""
+
+    instance: str
+    what: Spoilt
+    recipe: JsonObject
 
 
 Action: TypeAlias = (
@@ -161,10 +183,11 @@ Action: TypeAlias = (
     | Terminate
     | Delete
     | Tamper
+    | Spoil
 )
 Raise: TypeAlias = RaiseInSpec | RaiseAsObject
 OfInstance: TypeAlias = (
-    Start | RaiseInSpec | RaiseAsObject | Suspend | Resume | Terminate | Delete | Tamper
+    Start | RaiseInSpec | RaiseAsObject | Suspend | Resume | Terminate | Delete | Tamper | Spoil
 )
 
 
