@@ -15,8 +15,9 @@ from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.network import Cluster
 from perdure.testing.simulation.operators import NAMESPACE
 from perdure.testing.simulation.points import Point
+from perdure.testing.simulation.refusals import Policy
 from perdure.testing.simulation.scheduler import Due, Scheduler
-from perdure.testing.simulation.weather import KINDS, Storm
+from perdure.testing.simulation.weather import KINDS, ON_PURPOSE, Storm
 from perdure.verification.evidence import Disturbance
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -29,6 +30,9 @@ POINTS = {
     Fault.CORRUPTION: Point.READ_INSTANCE,
 }
 """Where those strike that strike at one point; the others are counted without one."""
+
+AIMED = {"lease cut off": Point.LEASE, "policy": Point.COMMIT}
+"""Where those kinds strike that strike at one point, whatever their fault does elsewhere."""
 
 
 class Storms:
@@ -58,8 +62,8 @@ class Storms:
     def _strike(self, storm: Storm, until: float) -> None:
         self._scheduler.note(f"storm {storm.kind} {storm.victim} {storm.seconds}")
         seconds = min(storm.seconds, max(until - self._scheduler.now, 0.0))
-        fault = KINDS[storm.kind]
-        point = POINTS.get(fault)
+        fault = KINDS.get(storm.kind) or ON_PURPOSE[storm.kind]
+        point = AIMED.get(storm.kind) or POINTS.get(fault)
         if point is not None:
             self._record.count(fault, point)
         began = self._scheduler.time
@@ -95,6 +99,12 @@ class Storms:
             case "cut off":
                 self._cluster.cut_off.add(storm.victim)
                 self._after(seconds, partial(self._cluster.cut_off.discard, storm.victim))
+            case "lease cut off":
+                self._cluster.unheard.add(storm.victim)
+                self._after(seconds, partial(self._cluster.unheard.discard, storm.victim))
+            case "policy":
+                self._cluster.policy = policy = Policy(is_lenient=storm.amount < 0.5)
+                self._after(seconds, partial(self._cluster.lift, policy))
             case "lag":
                 self._cluster.lags[int(storm.victim)] = seconds
                 self._after(seconds, partial(self._catch_up, int(storm.victim)))

@@ -240,14 +240,14 @@ def mute_when_cut_off(trial: Trial) -> Findings:
             limit = MUTE + ON_ITS_WAY + trial.world.bounds.stamps
             if not known or min(known) <= limit:
                 continue
-            if not _was_paused(trial, effect):
+            if not was_paused(trial, effect):
                 yield Finding(
                     account.subject,
                     f"{attempt.path}: {effect.actor} sent {min(known)} after its last renewal",
                 )
 
 
-def _was_paused(trial: Trial, effect: Effect) -> bool:
+def was_paused(trial: Trial, effect: Effect) -> bool:
     """Return whether the request may have been held up after the look at the Lease.
 
     A process that only cannot reach the API server knows that it is mute. What struck a commit did

@@ -102,6 +102,54 @@ class Leases:
         gaps = [later - earlier for earlier, later in pairwise(times)]
         return max(gaps, default=timedelta(0))
 
+    def silence(
+        self, incarnation: str, since: datetime, until: datetime, length: timedelta
+    ) -> datetime | None:
+        """Return when the first silence of so long began in a span; None without one.
+
+        What was silent before `since` begins there. A Lease that names another is not silent.
+        """
+        story = self._of.get(incarnation)
+        if story is None:
+            return None
+        first = max(bisect_right(story.times, since) - 1, 0)
+        last = bisect_right(story.times, until)
+        times = [since, *story.times[first + 1 : last], until]
+        holders = story.holders[first:last]
+        for holder, (earlier, later) in zip(holders, pairwise(times), strict=False):
+            if holder != incarnation:
+                return None
+            if later - earlier >= length:
+                return earlier
+        return None
+
+    def heard_again(self, incarnation: str, at: datetime, length: timedelta) -> datetime | None:
+        """Return when a process start last wrote its Lease, before a time, after so long a silence.
+
+        One that has just started is heard for the first time.
+        """
+        story = self._of.get(incarnation)
+        if story is None:
+            return None
+        last = bisect_left(story.times, at)
+        own = [
+            time
+            for time, holder in zip(story.times[:last], story.holders[:last], strict=True)
+            if holder == incarnation
+        ]
+        ends = (later for earlier, later in pairwise(own) if later - earlier >= length)
+        return max(ends, default=None)
+
+    def is_heard(self, identity: str, since: datetime, until: datetime) -> bool:
+        """Return whether one start of a process has renewed its Lease all the time of a span."""
+        return any(
+            identity_of(one) == identity
+            and story.times[0] <= since
+            and not self.was_replaced(one, since, until)
+            and self._longest_silence(story, since, until) < MUTE
+            for one, story in self._of.items()
+        )
+
     def is_superseded(self, incarnation: str) -> bool:
         """Return whether the Lease of this process start names another or nobody now."""
         story = self._of.get(incarnation)

@@ -15,6 +15,7 @@ from perdure.verification import (
     policies,
     promises,
     shown,
+    takeovers,
     timers,
     turns,
 )
@@ -30,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     *cleanup.CHECKS,
     *effects.CHECKS,
     *promises.CHECKS,
+    *takeovers.CHECKS,
     *liveness.CHECKS,
     *policies.CHECKS,
     *turns.CHECKS,

@@ -159,6 +159,43 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="mute-process-claims",
+        section="Claims",
+        rule="a process that could not renew its Lease for 10 s claims nothing",
+        changes=(
+            Change(
+                "runtime/turn.py",
+                "        is_held = not self._presence.may_send and _claims(decided.events)\n",
+                "        is_held = False\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="held-claim-forgotten",
+        section="Claims",
+        rule="a process that was mute takes its work up by itself when it is heard again",
+        changes=(
+            Change(
+                "runtime/turn.py",
+                "        retry_in = None if started and not decision.is_held else "
+                "PAUSE.total_seconds()\n",
+                "        retry_in = None if started else PAUSE.total_seconds()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="believed-at-once-after-a-silence",
+        section="Claims",
+        rule="a process that was mute sends nothing until 5 s after its next renewal",
+        changes=(
+            Change(
+                PRESENCE,
+                "        is_settled = self._clock.monotonic() >= self._settled_at\n",
+                "        is_settled = True\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="lease-hardly-renewed",
         section="Claims",
         rule="the Lease is renewed every 2 s, so that a living process is never taken for dead",

@@ -20,8 +20,5 @@ UNCAUGHT: Mapping[str, str] = {
     "orphans-never-deleted": "one seed of a hundred is quiet for long enough",
     "status-outgrows-its-bound": "no status of a workload comes near 32 KiB",
     "output-outgrows-its-bound": "hardly any output is over 16 KiB",
-    "silent-for-ever": RARE,
-    "mute-process-sends": RARE,
-    "death-goes-unnoticed": MASKED,
     "failed-turn-not-repeated": RARE,
 }

@@ -11,6 +11,7 @@ from tests.simulation.situations import (
     held_deletions,
     in_flight,
     narrow,
+    silences,
     successors,
     wrong_address,
 )
@@ -22,6 +23,7 @@ SITUATIONS: tuple[Situation, ...] = (
     held_deletions.HELD_DELETIONS,
     damage.DAMAGE,
     in_flight.IN_FLIGHT,
+    silences.SILENCES,
     close_calls.CLOSE_CALLS,
     gaps.GAPS,
     wrong_address.WRONG_ADDRESS,

@@ -21,7 +21,7 @@ from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.meddling import Meddler
 from perdure.testing.simulation.points import Point, point_of
 from perdure.testing.simulation.post import Letter, Post
-from perdure.testing.simulation.refusals import refusal_of
+from perdure.testing.simulation.refusals import Policy, refusal_by_policy, refusal_of
 from perdure.testing.simulation.scheduler import Due, Scheduler
 
 SILENCE_SECONDS = 70.0
@@ -42,6 +42,10 @@ class Cluster:
         self.is_down = False
         self.cut_off: set[str] = set()
         """Hosts that cannot reach it."""
+        self.unheard: set[str] = set()
+        """Hosts whose requests for Leases do not reach it."""
+        self.policy: Policy | None = None
+        """What operators may not write."""
         self.on_write: Callable[[], None] = _nobody
         """Called after every request that may have written."""
         self._revision = server.revision
@@ -70,10 +74,17 @@ class Cluster:
         """Be reachable for everybody, and current."""
         self.is_down = False
         self.cut_off.clear()
+        self.unheard.clear()
+        self.policy = None
         self.lags = [0.0, 0.0]
         self._last = [self.scheduler.now] * 2
         for frontend in self.frontends:
             frontend.advance(self.server.revision)
+
+    def lift(self, policy: Policy) -> None:
+        """Let go of a policy, unless another one has followed it."""
+        if self.policy is policy:
+            self.policy = None
 
     def is_reachable(self, host: str) -> bool:
         """Return whether a host can talk to it."""
@@ -119,7 +130,9 @@ class SimulatedTransport:
         point = point_of(call.method, call.path, call.params, is_operator=self._is_operator)
         fate = await self._met(point, call)
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        flight = _Flight(self._cluster, self._meddler, self._host, call, point, future, fate)
+        flight = _Flight(
+            self._cluster, self._meddler, self._host, call, point, future, fate, self._is_operator
+        )
         text = f"{self._host.name} {call.method} {call.path} {zlib.crc32(call.body or b''):08x}"
         self._cluster.post.send(Letter(text=text, act=flight.arrive))
         try:
@@ -186,6 +199,7 @@ class _Flight:
     point: Point
     future: asyncio.Future[Response]
     fate: Fate | None
+    is_operator: bool
     start: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -194,7 +208,7 @@ class _Flight:
     def arrive(self) -> None:
         """The request reaches the server, or does not."""
         call, fate = self.call, self.fate
-        if not self.cluster.is_reachable(self.host.name):
+        if not self.cluster.is_reachable(self.host.name) or self._is_unheard():
             self._fail(call.lost("connection refused", is_sent=False))
             return
         if fate is not None and fate.fault is Fault.REQUEST_LOST:
@@ -206,11 +220,18 @@ class _Flight:
             if refusal is not None:
                 self._deliver(refusal)
                 return
+        policy = self.cluster.policy
+        if policy is not None and self.is_operator and policy.refuses(self._request()):
+            self._deliver(refusal_by_policy(self.cluster.server))
+            return
         answer = self.cluster.handle(self._request())
         if fate is not None and fate.fault is Fault.TWICE:
             answer = self.cluster.handle(self._request())
         self._note(answer)
         self._back(answer)
+
+    def _is_unheard(self) -> bool:
+        return self.point is Point.LEASE and self.host.name in self.cluster.unheard
 
     def _request(self) -> Request:
         call = self.call

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import format_datetime
 
 import orjson
 
-from perdure.testing.apiserver import Answer, ApiServer
+from perdure.testing.apiserver import Answer, ApiServer, Request
 from perdure.testing.simulation.fates import Fate, Fault
 
 REASONS: Mapping[int, str] = {
@@ -21,6 +22,35 @@ REASONS: Mapping[int, str] = {
     504: "Timeout",
 }
 REJECTIONS: Mapping[str, int] = {"422": 422, "413": 413, "policy": 403}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an administrator does not allow: commits of operators, while it stands.
+
+    A lenient one lets pass what adds no events, as a policy does that minds what they hold.
+    """
+
+    is_lenient: bool
+
+    def refuses(self, request: Request) -> bool:
+        """Return whether it is against a request."""
+        is_commit = request.method == "PATCH" and request.path.endswith("/status")
+        if not is_commit or "/workflowinstances/" not in request.path:
+            return False
+        return not self.is_lenient or _adds_events(request.body or b"[]")
+
+
+def _adds_events(patch: bytes) -> bool:
+    return any(
+        operation["op"] != "test" and operation["path"].startswith("/status/history")
+        for operation in orjson.loads(patch)
+    )
+
+
+def refusal_by_policy(server: ApiServer) -> Answer:
+    """Return what is answered to a request that a ValidatingAdmissionPolicy denies."""
+    return _refusal(422, server, {})
 
 
 def refusal_of(fate: Fate, server: ApiServer) -> Answer | None:

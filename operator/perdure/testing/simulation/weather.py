@@ -13,7 +13,7 @@ from perdure.testing.simulation.fates import Fault
 class Storm:
     """Something that strikes at a time, lasts for `seconds`, and has a size where that matters.
 
-    `kind` is one of KINDS; `victim` is the name of a host, of a frontend, or "".
+    `kind` is one of KINDS or ON_PURPOSE; `victim` is the name of a host, of a frontend, or "".
     """
 
     at: float
@@ -38,6 +38,11 @@ KINDS: dict[str, Fault] = {
     "lease deleted": Fault.USER,
     "lease stolen": Fault.USER,
 }
+ON_PURPOSE: dict[str, Fault] = {
+    "lease cut off": Fault.REQUEST_LOST,
+    "policy": Fault.REJECTED,
+}
+"""Kinds that no forecast has: whoever wants them says so."""
 OF_OPERATORS = ("pause", "stall", "crash", "stop", "clock", "clock stands", "cut off")
 JUMPS = (1.0, -1.0, 2.5, -2.5, 30.0, -30.0, 3600.0, -3600.0, 86400.0, -31_536_000.0)
 LENGTHS = (0.5, 3.0, 12.0, 20.0, 45.0, 300.0)
