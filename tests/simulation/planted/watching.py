@@ -67,6 +67,18 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="later-list-told-page-by-page",
+        section="The turn",
+        rule="the news of a list that closes a gap are told in the order of their versions",
+        changes=(
+            Change(
+                FEED,
+                "        if is_news and self.is_synced:\n",
+                "        if is_news and self._version < 0:\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="turns-before-the-lists",
         section="The turn",
         rule="no turn runs before the first lists of all watched kinds are complete",
