@@ -10,6 +10,7 @@ from tests.simulation.workloads.workload import Workload
 
 from perdure.kubernetes.paging import FIRST_ITEMS
 from perdure.kubernetes.plan import MAX_STATUS
+from perdure.language.flow import MAX_HISTORY
 from perdure.testing.simulation.ambushes import Ambush, Ambushed
 from perdure.testing.simulation.fates import (
     Calm,
@@ -49,6 +50,8 @@ class Plan:
     status_bytes: int = MAX_STATUS
     """Past so many bytes of a status events move to segments; less than in the product, so that
     small workflows have long histories."""
+    history_events: int = MAX_HISTORY
+    """An instance with so many events fails."""
     page_items: int = FIRST_ITEMS
     """So many objects are on one page of a list; few, so that small worlds have long lists."""
 

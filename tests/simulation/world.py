@@ -25,6 +25,7 @@ from perdure.kubernetes import plan as store_plan
 from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
 from perdure.kubernetes.objects import ApiObjects
+from perdure.language import flow
 from perdure.settings import OperatorSettings
 from perdure.testing.apiserver import ApiServer, Request
 from perdure.testing.simulation.calls import Ledger, SimulatedSender
@@ -90,7 +91,9 @@ class World:
         self.outside = Outside(plan.workload)
         self.violations: list[Violation] = []
         self._fates = _Until(fates or plan.fates(), self._is_healed)
-        self._watcher = Watcher(Bounds(clock_seconds=self._clock_bound))
+        self._watcher = Watcher(
+            Bounds(clock_seconds=self._clock_bound, history_events=plan.history_events)
+        )
         self._seen = 0
         self._set_up()
         self.operators = [self._operator(name) for name in names_of(plan.operators)]
@@ -181,6 +184,7 @@ class World:
         items = self.plan.page_items
         with (
             patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes),
+            patch.object(flow, "MAX_HISTORY", self.plan.history_events),
             patch.multiple(paging, FIRST_ITEMS=items, FEWEST_ITEMS=items, MOST_ITEMS=items),
         ):
             return self._run()

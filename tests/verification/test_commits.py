@@ -16,6 +16,8 @@ from tests.verification.logs import (
 
 from perdure.engine.events import Door, EventReceived, StepSkipped
 from perdure.engine.values import Json, JsonObject
+from perdure.verification.watcher import watch
+from perdure.verification.world import Bounds
 
 
 def skipping(edit: Edit | None = None, steps: int = 1) -> list[str]:
@@ -66,6 +68,16 @@ def test_a_history_met_as_it_stands_has_each_commit_id_once() -> None:
 def test_more_than_500_events_in_a_commit_are_reported() -> None:
     assert skipping(steps=500) == []
     assert skipping(steps=501) == ["bounded"]
+
+
+def test_a_history_that_goes_on_at_its_limit_is_reported() -> None:
+    log = calling()
+    for number in range(3):
+        log.commit(StepSkipped(path=f"s{number}"))
+    writes, length = log.evidence().writes, log.states["order-1"].last_id
+    assert watch(writes, Bounds(history_events=length))[1] == []
+    found = watch(writes, Bounds(history_events=length - 1))[1]
+    assert checks_of(found) == ["within_limit"]
 
 
 def test_a_commit_that_shows_nothing_new_is_reported() -> None:

@@ -56,6 +56,15 @@ def bounded(commit: Commit) -> Texts:
         yield f"{len(commit.new)} events in one commit"
 
 
+def within_limit(commit: Commit) -> Texts:
+    """From 90,000 events on an instance is only ended: it fails with HistoryLimit."""
+    account, limit = commit.account, commit.world.bounds.history_events
+    length = account.length - len(commit.new)
+    is_ending = account.end_requested is not None or account.ended is not None
+    if commit.new and length >= limit and not is_ending:
+        yield f"goes on after {length} events, {limit} are allowed"
+
+
 def has_reason(commit: Commit) -> Texts:
     """A commit without events shows something new; nothing is written for its own sake."""
     if commit.new:
@@ -130,6 +139,7 @@ CHECKS = (
     CommitCheck("I-5", own_id),
     EventCheck("I-5", frozenset(), one_commit_each),
     CommitCheck("I-33", bounded),
+    CommitCheck("I-33", within_limit),
     CommitCheck("I-33", has_reason),
     CommitCheck("I-33", small_status),
     CommitCheck("I-33", small_segments),

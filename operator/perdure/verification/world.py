@@ -36,6 +36,7 @@ def exact(identity: str) -> float:
 class Bounds:
     """How exact the witnesses are.
 
+    `history_events` is how many events a history has at most before its end is decided.
     `clock_seconds` says how far the clock of an identity may have been off so far, through faults
     that were injected; `stamps_seconds` how far the times of writes may be off the true ones (0 in
     a simulation; where a watch dates them, its delay).
@@ -43,6 +44,7 @@ class Bounds:
 
     clock_seconds: Callable[[str], float] = exact
     stamps_seconds: float = 0.0
+    history_events: int = 90_000
 
     @property
     def stamps(self) -> timedelta:

@@ -123,6 +123,54 @@ MUTANTS = (
         changes=(Change(PLAN, "MAX_STATUS = 32 * 1024\n", "MAX_STATUS = 320 * 1024\n"),),
     ),
     Mutant(
+        name="segment-outgrows-its-bound",
+        section="Bounds",
+        rule="a segment takes at most 128 KiB of events",
+        changes=(
+            Change(
+                "kubernetes/segments.py",
+                "MAX_SEGMENT_BYTES = 128 * 1024\n",
+                "MAX_SEGMENT_BYTES = 1280 * 1024\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="commit-outgrows-its-bound",
+        section="Bounds",
+        rule="one commit adds at most 500 events, the rest follows in another turn",
+        changes=(Change("engine/recorder.py", "MAX_EVENTS = 500\n", "MAX_EVENTS = 50_000\n"),),
+    ),
+    Mutant(
+        name="rest-of-a-long-turn-forgotten",
+        section="Bounds",
+        rule="what a turn could not decide any more is decided by the next one, at once",
+        changes=(
+            Change(
+                "runtime/turn.py",
+                "snapshot.state.ended is not None or is_full(len(decision.turn.events)):\n",
+                "snapshot.state.ended is not None:\n",
+            ),
+            Change(
+                "runtime/turn.py",
+                "            return snapshot\n        if decision.goes_on:\n"
+                "            return Rest(snapshot=snapshot, again=True)\n",
+                "            return snapshot\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="history-without-a-limit",
+        section="Bounds",
+        rule="an instance whose history is as long as one may be fails with HistoryLimit",
+        changes=(
+            Change(
+                "language/flow.py",
+                "    if run.state.is_running and run.state.last_id >= MAX_HISTORY:\n",
+                "    if run.state.is_running and run.state.last_id >= 90_000:\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="output-outgrows-its-bound",
         section="Bounds",
         rule="an output over 16 KiB is shown as a reference",

@@ -18,7 +18,5 @@ UNCAUGHT: Mapping[str, str] = {
     "occupied-name-taken-for-success": RARE,
     "orphan-deleted-too-early": RARE,
     "orphans-never-deleted": "one seed of a hundred is quiet for long enough",
-    "status-outgrows-its-bound": "no status of a workload comes near 32 KiB",
-    "output-outgrows-its-bound": "hardly any output is over 16 KiB",
     "failed-turn-not-repeated": RARE,
 }

@@ -5,6 +5,7 @@ in the list here. Three of ten seeds bring one about (`tests.simulation.plans`).
 """
 
 from tests.simulation.situations import (
+    bounds,
     close_calls,
     damage,
     gaps,
@@ -22,6 +23,7 @@ SITUATIONS: tuple[Situation, ...] = (
     successors.SUCCESSORS,
     held_deletions.HELD_DELETIONS,
     damage.DAMAGE,
+    bounds.BOUNDS,
     in_flight.IN_FLIGHT,
     silences.SILENCES,
     close_calls.CLOSE_CALLS,
