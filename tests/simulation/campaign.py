@@ -136,6 +136,8 @@ class Campaign(Generic[Job]):
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for one in [each for future in done for each in future.result()]:
                     report.add(one)
+                    if one.violations:
+                        self._say(f"{one.name} fails: {one.violations[0]}")
                 report.elapsed = time.monotonic() - began
                 if time.monotonic() - said >= PROGRESS_SECONDS:
                     said = time.monotonic()
