@@ -133,6 +133,14 @@ def test_a_payload_that_does_not_exist_yet_is_reported() -> None:
     assert "payloads_first" in checks_of(log.verdict())
 
 
+def test_a_payload_that_is_being_deleted_is_reported() -> None:
+    log = with_payload()
+    payload = next(w for w in log.writes if w.resource == "workflowhistories")
+    assert payload.after is not None
+    cast("JsonObject", payload.after["metadata"])["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    assert checks_of(log.verdict()) == ["payloads_first"]
+
+
 def test_a_payload_with_another_content_is_reported() -> None:
     log = with_payload()
     payload = next(w for w in log.writes if w.resource == "workflowhistories")

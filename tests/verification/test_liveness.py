@@ -11,14 +11,23 @@ from tests.verification.logs import (
     ME,
     OPERATOR,
     USER,
+    YOU,
     Log,
     call_step,
     calling,
     checks_of,
+    claim,
     waiting,
 )
 
-from perdure.engine.events import ActivityFailed, Ending, EndRequested, Failure, InstanceSuspended
+from perdure.engine.events import (
+    ActivityClaimed,
+    ActivityFailed,
+    Ending,
+    EndRequested,
+    Failure,
+    InstanceSuspended,
+)
 from perdure.engine.values import JsonObject
 from perdure.ports import Observed
 
@@ -218,11 +227,11 @@ def orphan(log: Log, first_id: int = 2) -> None:
     log.put("workflowhistories", "left", lambda b: b.update(spec=spec), actor=OPERATOR)
 
 
-def test_what_is_left_over_for_ten_minutes_is_reported() -> None:
+def test_what_is_left_over_for_two_minutes_is_reported() -> None:
     log = waiting()
     orphan(log)
-    assert quiet(log, 500) == []
-    assert quiet(log, 700) == ["nothing_left"]
+    assert quiet(log, 100) == []
+    assert quiet(log, 130) == ["nothing_left"]
 
 
 def test_what_a_dead_process_left_over_goes_with_its_instance() -> None:
@@ -235,6 +244,19 @@ def test_what_a_dead_process_left_over_goes_with_its_instance() -> None:
     orphan(log)
     log.delete("workflowinstances", "order-1")
     assert quiet(log, 700) == ["nothing_left"]
+
+
+def test_what_the_dead_left_is_reported_once_their_call_was_taken_over() -> None:
+    log = calling()
+    orphan(log)
+    log.request(code=None)
+    log.disturb(OPERATOR, 30)
+    log.lease(YOU)
+    log.alive(40, YOU)
+    log.commit(ActivityClaimed(scheduled_id=2, claim=claim(YOU, 2)), by=YOU)
+    assert "nothing_left" not in quiet(log, 130, by=YOU)
+    log.commit(ActivityFailed(scheduled_id=2, failure=Failure(type="No", message="")), by=YOU)
+    assert "nothing_left" in quiet(log, 130, by=YOU)
 
 
 def test_a_pin_whose_revision_is_gone_is_reported() -> None:

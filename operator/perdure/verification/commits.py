@@ -6,7 +6,15 @@ Source: docs/architecture.md#commit and docs/architecture.md#time.
 from __future__ import annotations
 
 from perdure.engine.values import JsonObject
-from perdure.verification.bodies import generation_of, items, number, part, text, time_of
+from perdure.verification.bodies import (
+    generation_of,
+    is_deleting,
+    items,
+    number,
+    part,
+    text,
+    time_of,
+)
 from perdure.verification.chain import canonical
 from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts
 from perdure.verification.histories import payload_of
@@ -127,6 +135,8 @@ def payloads_first(commit: Commit, event: JsonObject) -> Texts:
         if kept is None or kept.spec.get("instanceUid") != commit.account.uid:
             yield f"event {event.get('id')} refers to payload {name}, which does not exist"
             continue
+        if is_deleting(kept.body):
+            yield f"event {event.get('id')} refers to payload {name}, which is being deleted"
         payload = payload_of(kept.spec)
         if payload is None or kept.spec.get("digest") != reference.get("digest"):
             yield f"payload {name} does not fit its digest"

@@ -12,12 +12,16 @@ from datetime import datetime, timedelta
 from perdure.verification.accounts import Account, Attempt, Timer
 from perdure.verification.bodies import EPOCH, is_deleting, number, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
-from perdure.verification.evidence import Write
+from perdure.verification.evidence import Disturbance, Write
 from perdure.verification.readiness import last_written, readiness
 from perdure.verification.world import INSTANCES, LEASES, Kept, digest_of
 
 SETTLED = timedelta(seconds=60)
 """How long after the last disturbance everything has to be where it belongs."""
+TIDIED = timedelta(minutes=2)
+"""How long after that whoever lives has tidied up."""
+DEATHS = frozenset({"F1", "F2", "F3", "F19"})
+"""Disturbances by which processes end; those of users take their Leases."""
 COLLECTED = timedelta(minutes=10)
 """How long after that nothing is left over."""
 PROMPT = timedelta(seconds=5)
@@ -229,18 +233,24 @@ def _causes(trial: Trial) -> Iterator[datetime]:
 
 
 def nothing_left(trial: Trial) -> Findings:
-    """Ten minutes after the last disturbance no segment or payload is left that nobody needs."""
+    """Two minutes after the last disturbance no segment or payload is left that nobody needs.
+
+    What is left of an instance that is gone the cluster deletes, within ten minutes.
+    """
     healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
-    if healed is None or ended is None or ended - healed < COLLECTED:
+    if healed is None or ended is None or ended - healed < TIDIED:
         return
     for (namespace, name), kept in trial.world.histories.items():
         account = trial.world.accounts.get(text(kept.spec.get("instanceUid")))
-        if account is None or account.damage is not None or ended - kept.write.at < COLLECTED:
+        if account is None or account.damage is not None:
             continue
-        if account.gone is not None and ended - account.gone.at > COLLECTED:
-            yield Finding(f"{namespace}/{name}", "is left of an instance that is gone")
-        is_left = account.gone is None and _is_orphan(account, name, kept)
-        if is_left and not _is_forgotten(trial, kept):
+        if account.gone is not None:
+            if ended - max(account.gone.at, healed) > COLLECTED:
+                yield Finding(f"{namespace}/{name}", "is left of an instance that is gone")
+            continue
+        moved = max(kept.write.at, account.commits[-1].write.at) if account.commits else ended
+        is_left = ended - moved > TIDIED and _is_orphan(account, name, kept)
+        if is_left and not _is_forgotten(trial, account, kept):
             yield Finding(f"{namespace}/{name}", f"is left over of {account.subject}")
 
 
@@ -253,12 +263,25 @@ def _is_orphan(account: Account, name: str, kept: Kept) -> bool:
     return first_id <= account.length
 
 
-def _is_forgotten(trial: Trial, kept: Kept) -> bool:
-    """Return whether whoever created it died before it could tidy up: it goes with its instance."""
-    return any(
-        one.victim == kept.write.actor and (one.ended is None or one.ended >= kept.write.at)
-        for one in trial.evidence.disturbances
-    )
+def _is_forgotten(trial: Trial, account: Account, kept: Kept) -> bool:
+    """Return whether whoever created it died before it could tidy up: it goes with its instance.
+
+    Where a call is taken over from the dead, whoever commits its end tidies up, unless it dies.
+    """
+    deaths = [one for one in trial.evidence.disturbances if one.kind in DEATHS]
+    if not any(one.victim == kept.write.actor and _is_since(one, kept.write.at) for one in deaths):
+        return False
+    ends = [
+        attempt.ended_at
+        for attempt in account.attempts.values()
+        if attempt.ended_at is not None and len(attempt.claims) > 1
+    ]
+    last = max(ends, default=EPOCH)
+    return last <= kept.write.at or any(_is_since(one, last) for one in deaths)
+
+
+def _is_since(one: Disturbance, at: datetime) -> bool:
+    return one.ended is None or one.ended >= at
 
 
 def nothing_unanswered(trial: Trial) -> Findings:

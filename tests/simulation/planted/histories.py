@@ -44,6 +44,30 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="dying-object-taken-for-success",
+        section="History",
+        rule="a segment or payload that is being deleted is not there",
+        changes=(
+            Change(
+                "kubernetes/histories.py",
+                '        if "deletionTimestamp" in metadata_of(found):\n',
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="dead-leave-orphans",
+        section="History",
+        rule="whoever commits the end of a call that was taken over tidies up after the dead",
+        changes=(
+            Change(
+                STORE,
+                "        if isinstance(outcome, Committed) and ends_a_takeover(turn):\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="orphan-deleted-too-early",
         section="History",
         rule="an object is an orphan only when no commit can come that refers to it",

@@ -15,8 +15,5 @@ UNCAUGHT: Mapping[str, str] = {
     "decision-kept-after-a-conflict": MASKED,
     "lost-commit-left-alone": RARE,
     "rejection-taken-for-a-conflict": "only single requests are rejected, none for good",
-    "occupied-name-taken-for-success": RARE,
-    "orphan-deleted-too-early": RARE,
-    "orphans-never-deleted": "one seed of a hundred is quiet for long enough",
     "failed-turn-not-repeated": RARE,
 }

@@ -121,6 +121,7 @@ VARIANTS: Mapping[Fault, tuple[str, ...]] = {
     Fault.DENIED: ("401", "403"),
     Fault.REJECTED: ("422", "413", "policy"),
     Fault.PAUSE: ("before", "after"),
+    Fault.OCCUPIED: ("foreign", "dying"),
     Fault.RECREATED: ("deleted", "recreated"),
     Fault.WATCH: ("cut", "doubled", "replayed", "expired", "odd", "silent", "slow"),
 }

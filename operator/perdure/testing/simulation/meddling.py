@@ -14,7 +14,7 @@ from perdure.testing.simulation.fates import Fate, Fault
 from perdure.testing.simulation.points import Point
 from perdure.verification.evidence import ClientCall, Deed, Outcome
 
-STRANGER = "stranger"
+STRANGER, HOLD = "stranger", "example.com/hold"
 JSON, JSON_PATCH = "application/json", "application/json-patch+json"
 
 
@@ -40,7 +40,7 @@ class Meddler:
             case Fault.CONFLICT:
                 self._relabel(path)
             case Fault.OCCUPIED:
-                self._occupy(call)
+                self._occupy(call, is_dying=fate.variant == "dying")
             case Fault.RECREATED:
                 self._delete(path, is_recreated=fate.variant == "recreated")
             case _:
@@ -49,7 +49,9 @@ class Meddler:
 
     def undo(self) -> None:
         """Clear away what stands in the way of names."""
+        let_go: list[JsonObject] = [{"op": "remove", "path": "/metadata/finalizers"}]
         for path in self._occupied:
+            self._send("PATCH", path, let_go, JSON_PATCH)
             self._send("DELETE", path)
         self._occupied.clear()
         self._written()
@@ -91,15 +93,21 @@ class Meddler:
     def _number(metadata: JsonObject) -> str:
         return f"at-{metadata['resourceVersion']}"
 
-    def _occupy(self, call: Call) -> None:
-        """Create something else under the name that is about to be used."""
+    def _occupy(self, call: Call, *, is_dying: bool) -> None:
+        """Create something else under the name that is about to be used, or what is to go soon."""
         body = cast("JsonObject", orjson.loads(call.body or b"{}"))
         metadata, spec = body.get("metadata"), body.get("spec")
         if not isinstance(metadata, dict) or not isinstance(spec, dict):
             return
         foreign = {**body, "spec": {**spec, "digest": "f" * 64}}
-        if self._send("POST", call.path, foreign, JSON).status == 201:
-            self._occupied.append(f"{call.path}/{metadata['name']}")
+        held = {**body, "metadata": {**metadata, "finalizers": [HOLD]}}
+        answer = self._send("POST", call.path, held if is_dying else foreign, JSON)
+        if answer.status != 201:
+            return
+        path = f"{call.path}/{metadata['name']}"
+        self._occupied.append(path)
+        if is_dying:
+            self._send("DELETE", path)
 
     def _delete(self, path: str, *, is_recreated: bool) -> None:
         """Delete the instance, and perhaps create another one of its name."""
