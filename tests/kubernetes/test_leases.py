@@ -65,3 +65,11 @@ def test_the_version_and_foreign_labels_are_kept() -> None:
         "resourceVersion": "7",
         "labels": {"team": "a", "perdure.dev/presence": "true"},
     }
+
+
+def test_a_renewal_changes_the_lease_although_the_clock_stands_still() -> None:
+    lease = new_lease("perdure-a", "perdure-system")
+    for _ in range(3):
+        renewed = held(lease, "a_0", NOW, 15.0)
+        assert renewed != lease
+        lease = renewed

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perdure.engine.values import JsonObject
 from perdure.kubernetes.versions import metadata_of
@@ -67,13 +67,19 @@ def new_lease(name: str, namespace: str) -> JsonObject:
 
 
 def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float) -> JsonObject:
-    """Return the Lease as `holder` writes it now, its version kept for the test; "" gives it up."""
+    """Return the Lease as `holder` writes it now, its version kept for the test; "" gives it up.
+
+    It always differs from the one before: a write that changes nothing moves no version, so that a
+    process whose clock stands still would be dead to all others.
+    """
     metadata, spec = dict(metadata_of(lease)), lease.get("spec")
     labels = metadata.get("labels")
     metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: "true"}
     metadata.pop("managedFields", None)
     fields = dict(spec) if isinstance(spec, dict) else {}
-    moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = _written(now)
+    if moment == fields.get("renewTime"):
+        moment = _written(now + timedelta(microseconds=1))
     if holder != holder_of(lease):
         transitions = fields.get("leaseTransitions")
         fields["leaseTransitions"] = (transitions if isinstance(transitions, int) else 0) + 1
@@ -82,3 +88,7 @@ def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float)
     fields["renewTime"] = moment
     fields["leaseDurationSeconds"] = max(1, round(duration_seconds))
     return {**lease, "metadata": metadata, "spec": fields}
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
