@@ -11,6 +11,7 @@ from tests.simulation.workloads.workload import Workload
 from perdure.kubernetes.paging import FIRST_ITEMS
 from perdure.kubernetes.plan import MAX_STATUS
 from perdure.language.flow import MAX_HISTORY
+from perdure.runtime.recipes import COLLECT_SECONDS
 from perdure.testing.simulation.ambushes import Ambush, Ambushed
 from perdure.testing.simulation.fates import (
     Calm,
@@ -52,6 +53,8 @@ class Plan:
     small workflows have long histories."""
     history_events: int = MAX_HISTORY
     """An instance with so many events fails."""
+    collect_seconds: float = COLLECT_SECONDS
+    """Between two rounds of the collector of revisions, which are kept for six of them."""
     page_items: int = FIRST_ITEMS
     """So many objects are on one page of a list; few, so that small worlds have long lists."""
 

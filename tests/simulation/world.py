@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from unittest.mock import patch
 
@@ -26,6 +26,7 @@ from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
 from perdure.kubernetes.objects import ApiObjects
 from perdure.language import flow
+from perdure.runtime import recipes
 from perdure.settings import OperatorSettings
 from perdure.testing.apiserver import ApiServer, Request
 from perdure.testing.simulation.calls import Ledger, SimulatedSender
@@ -49,6 +50,8 @@ REST_SECONDS = 90.0
 """So long at most until everything that is not waiting has come to its end."""
 PATIENCE_SECONDS = 330.0
 """More of it where something was refused for good: back-off goes up to 5 minutes."""
+ROUNDS = recipes.KEPT_REVISIONS // timedelta(seconds=recipes.COLLECT_SECONDS)
+"""Of the collector of revisions: for so many of them a revision is kept."""
 JUDGED_SECONDS = 75.0
 """So long after the last disturbance whatever is unfinished has to say what it waits for."""
 
@@ -185,6 +188,11 @@ class World:
         with (
             patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes),
             patch.object(flow, "MAX_HISTORY", self.plan.history_events),
+            patch.multiple(
+                recipes,
+                COLLECT_SECONDS=self.plan.collect_seconds,
+                KEPT_REVISIONS=ROUNDS * timedelta(seconds=self.plan.collect_seconds),
+            ),
             patch.multiple(paging, FIRST_ITEMS=items, FEWEST_ITEMS=items, MOST_ITEMS=items),
         ):
             return self._run()

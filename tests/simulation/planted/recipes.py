@@ -83,6 +83,46 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="revision-deleted-without-a-mark",
+        section="Where each piece of state lives",
+        rule="a revision that nobody needs is marked, and deleted long after that",
+        changes=(
+            Change(
+                RECIPES,
+                "        if since is None:\n"
+                "            await self._objects.patch(CONTROLLER_REVISIONS, *place, "
+                "marking(body, now))\n"
+                "            return 0\n"
+                "        if now - since <= KEPT_REVISIONS:\n",
+                "        if since is not None and now - since <= KEPT_REVISIONS:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="revision-deleted-at-any-version",
+        section="Where each piece of state lives",
+        rule="the deletion of a revision names the version that was read with its mark",
+        changes=(
+            Change(
+                RECIPES,
+                "*place, uid=uid, version=version)\n",
+                "*place, uid=uid)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="needed-revision-stays-marked",
+        section="Where each piece of state lives",
+        rule="whoever needs a revision takes off the mark under which it would be deleted",
+        changes=(
+            Change(
+                REVISIONS,
+                "        if not is_marked(found):\n            return\n",
+                "        return\n        if not is_marked(found):\n            return\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="pinned-revision-deleted",
         section="Where each piece of state lives",
         rule="a revision that an unfinished instance pins is not deleted, however old it is",
