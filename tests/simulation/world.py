@@ -299,6 +299,7 @@ class World:
             writes=tuple(self.server.writes),
             effects=tuple(self.ledger.effects),
             calls=tuple(sorted([*self.calls, *self.meddler.calls], key=lambda c: c.invoked)),
+            exchanges=tuple(self.cluster.exchanges),
             disturbances=disturbances,
             clocks={host.name: host.watch.worst_seconds for host in self.operators},
             healed_at=self.scheduler.at_seconds(self.plan.heal_at),

@@ -66,6 +66,29 @@ class Answered:
     body: Json = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request of an operator that the API server, or what stands before it, answered.
+
+    `actor` is its identity, `start` says which of its processes, counted from 1. `revision` is
+    that of the storage when the request was looked at. `tests` are the operations `test` of a JSON
+    patch: pointer and value. Urgent are the requests for Leases.
+    """
+
+    actor: str
+    start: int
+    sent: datetime
+    answered: datetime
+    method: str
+    path: str
+    code: int
+    revision: int
+    is_urgent: bool = False
+    retry_after: float | None = None
+    """Seconds, as the answer says."""
+    tests: tuple[tuple[str, Json], ...] = ()
+
+
 class Outcome(StrEnum):
     """What a client knows of its call when it is over."""
 
@@ -144,6 +167,7 @@ class Evidence:
     writes: tuple[Write, ...]
     effects: tuple[Effect, ...] = ()
     calls: tuple[ClientCall, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
     clocks: Mapping[str, float] = field(default_factory=dict)
     healed_at: datetime | None = None

@@ -237,6 +237,30 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="asked-to-slow-down-in-vain",
+        section="Commit",
+        rule="after 429 nothing but renewals is sent before Retry-After is over",
+        changes=(
+            Change(
+                "kubernetes/gate.py",
+                "        self._opens_at = max(self._opens_at, now + ticket.retry_after)\n",
+                "        self._opens_at = max(self._opens_at, now)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="failed-turn-repeated-at-once",
+        section="The turn",
+        rule="a turn that fails again and again is tried less and less often",
+        changes=(
+            Change(
+                "runtime/instances.py",
+                "        seconds = min(FIRST_BACKOFF * 2 ** min(failures, 20), LONGEST_BACKOFF)\n",
+                "        seconds = FIRST_BACKOFF / 10\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="deletion-not-noticed",
         section="Commit",
         rule="of an instance that is being deleted nothing is scheduled, created or sent",

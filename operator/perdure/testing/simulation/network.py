@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
 
+from perdure.engine.values import Json
 from perdure.errors import PerdureError, TransientError
-from perdure.kubernetes.responses import READS, Response
+from perdure.kubernetes.responses import READS, Response, retry_after
 from perdure.kubernetes.transport import Call, SilentStreamError, Stream
 from perdure.testing.apiserver import Answer, ApiServer, Frontend, Request, Watch
 from perdure.testing.simulation.encounters import Encounters, RefusedError
@@ -23,6 +25,7 @@ from perdure.testing.simulation.points import Point, point_of
 from perdure.testing.simulation.post import Letter, Post
 from perdure.testing.simulation.refusals import Policy, refusal_by_policy, refusal_of
 from perdure.testing.simulation.scheduler import Due, Scheduler
+from perdure.verification.evidence import Exchange
 
 SILENCE_SECONDS = 70.0
 LAG_SECONDS = 0.02
@@ -46,6 +49,8 @@ class Cluster:
         """Hosts whose requests for Leases do not reach it."""
         self.policy: Policy | None = None
         """What operators may not write."""
+        self.exchanges: list[Exchange] = []
+        """What operators were answered."""
         self.on_write: Callable[[], None] = _nobody
         """Called after every request that may have written."""
         self._revision = server.revision
@@ -128,6 +133,7 @@ class SimulatedTransport:
 
     async def exchange(self, call: Call, token: str | None, *, is_urgent: bool) -> Response:
         point = point_of(call.method, call.path, call.params, is_operator=self._is_operator)
+        sent = self._scheduler.time
         fate = await self._met(point, call)
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         flight = _Flight(
@@ -137,9 +143,31 @@ class SimulatedTransport:
         self._cluster.post.send(Letter(text=text, act=flight.arrive))
         try:
             async with asyncio.timeout(call.seconds):
-                return await future
+                response = await future
         except TimeoutError as error:
             raise call.lost("no answer in time", is_sent=True) from error
+        if self._is_operator:
+            self._cluster.exchanges.append(self._exchanged(flight, response, sent, is_urgent))
+        return response
+
+    def _exchanged(
+        self, flight: _Flight, response: Response, sent: datetime, is_urgent: bool
+    ) -> Exchange:
+        call = flight.call
+        is_patch = call.method == "PATCH" and call.body is not None
+        return Exchange(
+            actor=self._host.name,
+            start=flight.start,
+            sent=sent,
+            answered=self._scheduler.time,
+            method=call.method,
+            path=call.path,
+            code=response.status,
+            revision=flight.revision,
+            is_urgent=is_urgent,
+            retry_after=retry_after(response) if response.status == 429 else None,
+            tests=_tests_of(call.body) if is_patch else (),
+        )
 
     async def _met(self, point: Point, call: Call) -> Fate | None:
         try:
@@ -178,6 +206,12 @@ class SimulatedTransport:
             channel.close()
 
 
+def _tests_of(patch: bytes | None) -> tuple[tuple[str, Json], ...]:
+    """Return pointers and values of what a JSON patch tests."""
+    operations = orjson.loads(patch or b"[]")
+    return tuple((one["path"], one["value"]) for one in operations if one["op"] == "test")
+
+
 async def _nothing() -> AsyncGenerator[bytes, None]:
     return
     yield b""
@@ -201,9 +235,12 @@ class _Flight:
     fate: Fate | None
     is_operator: bool
     start: int = field(init=False)
+    revision: int = field(init=False)
+    """Of the storage, when the request was last looked at."""
 
     def __post_init__(self) -> None:
         self.start = self.host.starts
+        self.revision = self.cluster.server.revision
 
     def arrive(self) -> None:
         """The request reaches the server, or does not."""
@@ -216,19 +253,25 @@ class _Flight:
             return
         if fate is not None:
             self.meddler.meddle(fate, self.point, call)
+            self._look()
             refusal = refusal_of(fate, self.cluster.server)
             if refusal is not None:
                 self._deliver(refusal)
                 return
+        self._look()
         policy = self.cluster.policy
         if policy is not None and self.is_operator and policy.refuses(self._request()):
             self._deliver(refusal_by_policy(self.cluster.server))
             return
         answer = self.cluster.handle(self._request())
         if fate is not None and fate.fault is Fault.TWICE:
+            self._look()
             answer = self.cluster.handle(self._request())
         self._note(answer)
         self._back(answer)
+
+    def _look(self) -> None:
+        self.revision = self.cluster.server.revision
 
     def _is_unheard(self) -> bool:
         return self.point is Point.LEASE and self.host.name in self.cluster.unheard
