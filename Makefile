@@ -82,6 +82,7 @@ explore: $(READY) ## Follow every order of deliveries in a small world [DEPTH=14
 .PHONY: model
 model: $(READY) ## Visit the states of the lane protocol, a million by default [STATES=1000000]
 	@$(BIN)/python -m tests.model explore --states $(or $(STATES),1000000)
+	@$(BIN)/python -m tests.model walk
 
 .PHONY: bench
 bench: $(READY) ## Measure writes, latency, throughput, memory, start-up; writes build/bench.json

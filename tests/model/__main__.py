@@ -14,6 +14,7 @@ from tests.model.plan import Plan
 from tests.model.plans import PLANS
 from tests.model.protocol import LaneProtocol
 from tests.model.tables import Explored, explored_table, faults_table
+from tests.model.walks import walk
 
 OUTPUT = Path("build/model.md")
 
@@ -24,7 +25,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     if options.command == "faults":
         return hunt(options.name, is_told=options.trace)
-    return explore_all([p for p in PLANS if p.name in (options.name or p.name)], options.states)
+    plans = [plan for plan in PLANS if not options.name or plan.name in options.name]
+    if options.command == "walk":
+        return walk_all(plans, options.walks)
+    return explore_all(plans, options.states)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
     states = commands.add_parser("explore", help=f"visit states; writes {OUTPUT}")
     states.add_argument("name", nargs="*", help="of a plan; without: all")
     states.add_argument("--states", type=int, default=1_000_000, help="at most, of all together")
+    walks = commands.add_parser("walk", help="walk at random, to the end of all budgets")
+    walks.add_argument("name", nargs="*", help="of a plan; without: all")
+    walks.add_argument("--walks", type=int, default=2000, help="of each plan")
     faults = commands.add_parser("faults", help="hunt the planted faults")
     faults.add_argument("name", nargs="*", help="of a fault, or a part of it; without: all")
     faults.add_argument("--trace", action="store_true", help="print the shortest way to each")
@@ -57,6 +64,20 @@ def explore_all(plans: Sequence[Plan], most_states: int) -> int:
     OUTPUT.write_text(text + "\n")
     print(text)
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MiB at most")
+    return 0
+
+
+def walk_all(plans: Sequence[Plan], walks: int) -> int:
+    """Walk `walks` times through each plan, by seeds from 0."""
+    for plan in plans:
+        walked = walk(LaneProtocol(plan), range(walks))
+        count = len(walked.states)
+        print(
+            f"{plan.name:>10}: {walks:,} walks of {walked.deepest} steps at most, {count:,} states"
+        )
+        if walked.fault:
+            print(f"BROKEN: {walked.fault}", *told(walked.trace), sep="\n  ")
+            return 1
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model.memory import Steps, has_gap, idle_seat, rev_in, sends
+from tests.model.memory import Step, Steps, has_gap, idle_seat, rev_in, sends
 from tests.model.plan import Plan
 from tests.model.world import (
     CLAIM,
@@ -12,12 +12,16 @@ from tests.model.world import (
     GONE,
     IDLE,
     NO_ENTRY,
+    NO_SLOT,
     OWNING,
     READING,
+    TURNS,
     UNKNOWN,
+    Entry,
     Ring,
     Seat,
     World,
+    readable,
     replaced,
     with_process,
     with_seat,
@@ -33,8 +37,9 @@ def claims(world: World, index: int, plan: Plan) -> Steps:
         if seat.stage > READING or not ring:
             continue
         if not plan.is_paged:
-            if not is_refused(ring, plan):
-                yield claim(world, index, lane, ring, plan)
+            view = tuple(map(readable, ring))
+            if not is_refused(view, plan) and is_whole(view, plan):
+                yield claim(world, index, lane, view, plan)
             continue
         yield from reads_slot(world, index, lane, plan)
         if is_read(seat.view, plan):
@@ -42,15 +47,15 @@ def claims(world: World, index: int, plan: Plan) -> Steps:
 
 
 def reads_slot(world: World, index: int, lane: int, plan: Plan) -> Steps:
-    """Yield the reading of one more slot: in any order, at any time, so that what is read last
-    may be older than what was read first only if it did not change."""
+    """Yield the reading of one more slot. Any order at any time stands for pages out of caches of
+    any age: a page that is old is one that was read early."""
     process = world.processes[index]
     seat = process.seats[lane]
     if seat.stage == IDLE and not plan.rules.claims_before_statuses:
         seat = seat._replace(known=statuses(world, lane, plan))
     for slot, entry in enumerate(world.lanes[lane]):
         if seat.view[slot] is NO_ENTRY:
-            view = replaced(seat.view, slot, entry)
+            view = replaced(seat.view, slot, readable(entry))
             read = with_seat(process, lane, seat._replace(stage=READING, view=view))
             label = ("process {} reads of lane {} slot {}", process.author, lane, slot)
             yield label, with_process(world, index, read)
@@ -66,15 +71,16 @@ def is_read(view: Ring, plan: Plan) -> bool:
 
 
 def claims_read(world: World, index: int, lane: int, plan: Plan) -> Steps:
-    """Yield the claim that follows from the slots that were read, or that they are read again."""
+    """Yield the claim that follows from the slots that were read, or that they are read again;
+    nothing where one is absent: the lane is damaged, and left alone."""
     process = world.processes[index]
     view = process.seats[lane].view
-    if is_refused(view, plan) or (plan.rules.checks_pages and not is_without_gap(view)):
+    if NO_SLOT in view and not is_whole(view, plan):
+        return
+    if is_refused(view, plan) or (plan.rules.checks_pages and not is_whole(view, plan)):
         again = with_seat(process, lane, idle_seat(plan))
-        yield (
-            ("process {} begins to read lane {} again", process.author, lane),
-            with_process(world, index, again),
-        )
+        label = ("process {} begins to read lane {} again", process.author, lane)
+        yield label, with_process(world, index, again)
     else:
         yield claim(world, index, lane, view, plan)
 
@@ -83,28 +89,44 @@ def is_refused(view: Ring, plan: Plan) -> bool:
     return plan.rules.respects_closed and max(view).kind == CLOSED
 
 
-def is_without_gap(view: Ring) -> bool:
+def is_whole(view: Ring, plan: Plan) -> bool:
     """Return whether the slots hold numbers that follow each other; slots not read do not count."""
-    numbers = sorted(entry.seq for entry in view if entry is not NO_ENTRY)
-    return len(numbers) < len(view) or numbers[-1] - numbers[0] == len(view) - 1
+    if NO_ENTRY in view:
+        return True
+    newest = max(view).seq
+    expected = range(newest - len(view) + 1, newest + 1)
+    missing = [seq for seq in expected if view[seq % len(view)].seq != seq]
+    return not missing or missing == missing_by_age(view, plan)
 
 
-def claim(
-    world: World, index: int, lane: int, view: Ring, plan: Plan
-) -> tuple[tuple[object, ...], World]:
+def missing_by_age(view: Ring, plan: Plan) -> list[int]:
+    """Return which number may be missing because its slot was never needed yet: with the rule
+    that all slots are created first, none."""
+    before = max(view).seq + 1 - len(view)
+    is_young = 0 <= before < len(view) - 1
+    return [before] if is_young and not plan.rules.creates_slots_first else []
+
+
+def claim(world: World, index: int, lane: int, view: Ring, plan: Plan) -> Step:
     """Return the sending of a claim into the slot after the newest that was read."""
     process = world.processes[index]
     authors = world.authors
     if not process.author:
         authors += 1
         process = process._replace(author=authors)
+    slot = (max(view).seq + 1) % plan.ring
+    if view[slot] is NO_SLOT:
+        # Taken for one that was never created: it is, and the claim replaces it.
+        created = Entry(max(view).seq + 1 - plan.ring, TURNS, 0, (), (), 0)
+        view = replaced(view, slot, created)
+        ring = replaced(world.lanes[lane], slot, created)
+        world = world._replace(lanes=replaced(world.lanes, lane, ring))
     seat = process.seats[lane]._replace(stage=CLAIMING, view=view)
     budget = world.budget._replace(claims=world.budget.claims - 1)
     reader = replaced(world.processes, index, with_seat(process, lane, seat))
     world = world._replace(processes=reader, budget=budget, authors=authors)
-    return ("process {} sends a Claim to lane {}", process.author, lane), sends(
-        world, index, lane, plan, kind=CLAIM
-    )
+    label = ("process {} sends a Claim to lane {}", process.author, lane)
+    return label, sends(world, index, lane, plan, kind=CLAIM)
 
 
 def loads(world: World, index: int, plan: Plan) -> Steps:

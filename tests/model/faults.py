@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tests.model.explorer import Result, explore
 from tests.model.plan import Plan, Rules
-from tests.model.plans import CLOSING, LATE, PAGES, RELEASED, RESIZE, THREE
+from tests.model.plans import CLOSING, DAMAGED, LATE, PAGES, REFUSED, RELEASED, RESIZE, THREE
 from tests.model.protocol import LaneProtocol
 from tests.model.world import GONE, Budget
 
@@ -62,6 +62,8 @@ PLANTED = (
     Planted('409 taken for "not ours"', Rules(takes_409_as_unknown=False), LATE, 6),
     Planted("answered before the PUT stands", Rules(commits_before_effects=False), LATE, 2),
     Planted("next entry before the last is settled", Rules(settles=False), LATE, 4),
+    Planted("tries not told apart", Rules(tells_tries_apart=False), REFUSED, 6),
+    Planted("rejected while a try may land", Rules(rejects_last=False), REFUSED, 4),
     Planted("status patch without rev", Rules(patches_test_rev=False), LATE, 12),
     Planted("status patch without uid", Rules(patches_test_uid=False), SMALL_DELETED, 12),
     Planted("reflected by a watch of another uid", Rules(compares_uids=False), SMALL_REBORN, 10),
@@ -70,6 +72,7 @@ PLANTED = (
     Planted("informer behind the claim", Rules(awaits_informer=False), SMALL_ENDS, 16),
     Planted("forgets an end not delivered", Rules(remembers_ended=False), SMALL_ENDS, 16),
     Planted("forgets a deletion not delivered", Rules(remembers_gone=False), SMALL_ENDS, 16),
+    Planted("slots created as needed", Rules(creates_slots_first=False), DAMAGED, 12),
     Planted("writes on after Released", Rules(stops_after_released=False), RELEASED, 6),
     Planted("claim over Closed", Rules(respects_closed=False), RESIZE, 6),
     Planted("closed before all is reflected", Rules(reflects_before_closed=False), RESIZE, 10),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.claiming import home
-from tests.model.memory import Steps, rev_in
+from tests.model.memory import Step, Steps, rev_in
 from tests.model.plan import Plan
 from tests.model.reflecting import forgotten, seen_by
 from tests.model.world import (
@@ -30,18 +30,13 @@ def hears(world: World, index: int, plan: Plan) -> Steps:
             yield heard(world, index, name, cursor - 1, plan)
 
 
-def heard(
-    world: World, index: int, name: int, cursor: int, plan: Plan
-) -> tuple[tuple[object, ...], World]:
+def heard(world: World, index: int, name: int, cursor: int, plan: Plan) -> Step:
     process = world.processes[index]
     version = world.objects[name][cursor]
     moved = process._replace(cursors=replaced(process.cursors, name, cursor))
     moved = learned(moved, version, plan)
-    return (
-        "process {} is told by its watch: uid {} at rev {}",
-        process.author,
-        *version,
-    ), with_process(world, index, moved)
+    label = ("process {} is told by its watch: uid {} at rev {}", process.author, *version)
+    return label, with_process(world, index, moved)
 
 
 def learned(process: Process, version: Version, plan: Plan) -> Process:

@@ -10,7 +10,6 @@ from tests.model.server import turns_of
 from tests.model.world import (
     IDLE,
     NO_ENTRY,
-    NO_PUT,
     TURNS,
     UNKNOWN,
     Entry,
@@ -24,7 +23,8 @@ from tests.model.world import (
     with_seat,
 )
 
-Steps = Iterator[tuple[Label, World]]
+Step = tuple[Label, World]
+Steps = Iterator[Step]
 
 
 def empty_ring(plan: Plan) -> Ring:
@@ -35,7 +35,7 @@ def empty_ring(plan: Plan) -> Ring:
 def idle_seat(plan: Plan) -> Seat:
     """Return the memory of a lane of which nothing is known."""
     floors = (0,) * plan.names if plan.informs else ()
-    return Seat(IDLE, (NO_ENTRY,) * plan.ring, NO_PUT, (UNKNOWN,) * plan.uids, floors)
+    return Seat(IDLE, (NO_ENTRY,) * plan.ring, (), (UNKNOWN,) * plan.uids, floors)
 
 
 def new_process(plan: Plan) -> Process:
@@ -75,7 +75,7 @@ def sends(
     carried = not_reflected(old, process) if plan.rules.carries else ()
     put = Put(lane, old.seq, Entry(seq, kind, process.author, turns, carried, lanes))
     puts = tuple(sorted((*world.puts, put))) if put not in world.puts else world.puts
-    waiting = with_seat(process, lane, seat._replace(sent=put))
+    waiting = with_seat(process, lane, seat._replace(sent=(*seat.sent, put)))
     return with_process(world._replace(puts=puts), index, waiting)
 
 

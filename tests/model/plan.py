@@ -27,6 +27,10 @@ class Rules:
     """After a 409 the slot is read: the entry may be ours."""
     commits_before_effects: bool = True
     """Nothing is answered or started for a turn before its entry is known to stand."""
+    tells_tries_apart: bool = True
+    """Which of several tries for a slot stands there decides which turns are committed."""
+    rejects_last: bool = True
+    """A turn is answered as refused for good only when something else stands in the slot."""
     settles: bool = True
     """No later entry is sent while the outcome of one is unknown."""
     moves_forward: bool = True
@@ -46,6 +50,9 @@ class Rules:
     """What a watch shows counts for the uid that it names, not for its name."""
     destroys_last: bool = True
     """The source of a fact is destroyed only when a status shows the turn that took it."""
+    creates_slots_first: bool = True
+    """All slots of a lane are created when it is opened, and none later: an absent one was
+    deleted, and whoever finds it leaves the lane alone."""
     stops_after_released: bool = True
     """Who released a lane writes nothing there before a new claim."""
     respects_closed: bool = True

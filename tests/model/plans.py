@@ -47,6 +47,20 @@ BATCHES = Plan(
     objects=(((0, 0),), ((1, 0),)),
     budget=Budget(claims=3, crashes=1, late_patches=1),
 )
+REFUSED = Plan(
+    "refused",
+    "Entries that are refused for what is in them, and halved, while earlier tries may land yet",
+    last=2,
+    objects=(((0, 0),), ((1, 0),)),
+    budget=Budget(claims=2, refusals=3),
+)
+DAMAGED = Plan(
+    "damaged",
+    "A slot is deleted by mistake, at any moment: nobody goes on as if it had never been there",
+    is_paged=True,
+    last=3,
+    budget=Budget(claims=2, damages=1),
+)
 ENDS = Plan(
     "ends",
     "Informers that lag: an instance ends, is forgotten, is deleted; sources are destroyed last",
@@ -96,4 +110,17 @@ REOPENED = Plan(
     targets=(2,),
     budget=Budget(claims=3, crashes=1, deletions=1),
 )
-PLANS = (CLOSING, THREE, LATE, PAGES, BATCHES, RELEASED, ENDS, REBORN, RESIZE, REOPENED)
+PLANS = (
+    CLOSING,
+    THREE,
+    LATE,
+    PAGES,
+    BATCHES,
+    REFUSED,
+    DAMAGED,
+    RELEASED,
+    ENDS,
+    REBORN,
+    RESIZE,
+    REOPENED,
+)

@@ -1,8 +1,9 @@
 """The lane protocol as a model to be explored.
 
-In the code of this package: the API server (`server.py`), reading and claiming (`claiming.py`),
-the owner's entries (`writing.py`), statuses (`reflecting.py`), watches (`informing.py`), the change
-of the number of lanes (`resizing.py`). docs/model.md says what is modelled and what is not.
+The API server is in `server.py`, reading and claiming in `claiming.py`, the owner's entries in
+`writing.py`, what becomes of them in `settling.py`, statuses in `reflecting.py`, watches in
+`informing.py`, the change of the number of lanes in `resizing.py`. docs/model.md says what is
+modelled and what is not.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from tests.model.memory import crashes, empty_ring, idle_seat, new_process
 from tests.model.plan import Plan
 from tests.model.reflecting import destroys, looks, reflects
 from tests.model.resizing import closes, opens
-from tests.model.server import landings, lost, users
+from tests.model.server import administrators, landings, lost, users
+from tests.model.settling import gives_way, settles
 from tests.model.world import CLAIM, GONE, Entry, Process, Ring, World, replaced, with_process
-from tests.model.writing import settles, writes
+from tests.model.writing import writes
 
 FIRST = 1
 """The author that owns every lane at the start."""
@@ -47,6 +49,7 @@ class LaneProtocol:
             history=tuple((FIRST,) * turns_so_far(plan, uid) for uid in range(plan.uids)),
             owners=(FIRST,) * plan.lanes + (0,) * len(unopened),
             sources=(int(plan.destroys),) * plan.uids,
+            rejected=(),
             broken="",
         )
         return with_process(world, 0, first_owner(world, plan))
@@ -59,6 +62,7 @@ class LaneProtocol:
         plan = self.plan
         yield from landings(world, plan)
         yield from users(world, plan)
+        yield from administrators(world, plan)
         if plan.targets:
             yield from opens(world, plan)
         earlier = None
@@ -75,6 +79,7 @@ class LaneProtocol:
 def own_steps(world: World, index: int, plan: Plan) -> Iterator[tuple[Label, World]]:
     """Yield everything that one process may do next."""
     yield from settles(world, index, plan)
+    yield from gives_way(world, index, plan)
     yield from writes(world, index, plan)
     yield from claims(world, index, plan)
     yield from loads(world, index, plan)

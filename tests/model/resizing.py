@@ -7,7 +7,6 @@ from tests.model.plan import Plan
 from tests.model.server import closed_with
 from tests.model.world import (
     CLOSED,
-    NO_PUT,
     OWNING,
     UNKNOWN,
     Process,
@@ -22,7 +21,7 @@ def closes(world: World, index: int, plan: Plan) -> Steps:
     lane 0 says if that is closed already."""
     process = world.processes[index]
     for lane, seat in enumerate(process.seats[: plan.lanes]):
-        if seat.stage != OWNING or seat.sent is not NO_PUT or not may_close(process, seat, plan):
+        if seat.stage != OWNING or seat.sent or not may_close(process, seat, plan):
             continue
         target = plan.targets[process.author % len(plan.targets)]
         if plan.rules.closes_lane_0_first:
@@ -33,10 +32,8 @@ def closes(world: World, index: int, plan: Plan) -> Steps:
         elif not holds_all(world, process, plan):
             continue
         after = sends(world, index, lane, plan, kind=CLOSED, lanes=target)
-        yield (
-            ("process {} sends Closed to lane {}: {} lanes are next", process.author, lane, target),
-            after,
-        )
+        text = "process {} sends Closed to lane {}: {} next"
+        yield (text, process.author, lane, target), after
 
 
 def may_close(process: Process, seat: Seat, plan: Plan) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tests.model.explorer import Label
 from tests.model.plan import Plan
 from tests.model.world import (
+    ABSENT,
     CLAIM,
     CLOSED,
     GONE,
@@ -19,7 +20,7 @@ from tests.model.world import (
     replaced,
 )
 
-ARRIVES = "the {} of process {} arrives in lane {}, seq {}"
+ARRIVES = "{} {} of process {} is accepted by lane {} as entry {}"
 
 
 def landings(world: World, plan: Plan) -> Iterator[tuple[Label, World]]:
@@ -32,12 +33,12 @@ def landings(world: World, plan: Plan) -> Iterator[tuple[Label, World]]:
         after = put_landed(world, put, plan)
         if after:
             entry = put.entry
-            label = (ARRIVES, KINDS[entry.kind], entry.author, put.lane, entry.seq)
+            label = (ARRIVES, KINDS[entry.kind], entry.turns, entry.author, put.lane, entry.seq)
             yield label, after
     for patch in world.patches:
         after = patch_landed(world, patch, plan)
         if after:
-            yield ("a status patch arrives: uid {} from rev {} to {}", *patch), after
+            yield ("a late status patch is accepted: uid {} from rev {} to {}", *patch), after
 
 
 def put_landed(world: World, put: Put, plan: Plan) -> World | None:
@@ -67,6 +68,8 @@ def put_landed(world: World, put: Put, plan: Plan) -> World | None:
 
 
 def is_accepted(old: Entry, put: Put, plan: Plan) -> bool:
+    if old.kind == ABSENT:
+        return False
     if plan.rules.tests_version and old.seq != put.base:
         return False
     return not plan.rules.only_grows or put.entry.seq > old.seq
@@ -74,6 +77,8 @@ def is_accepted(old: Entry, put: Put, plan: Plan) -> bool:
 
 def verdict(world: World, lane: int, entry: Entry, plan: Plan) -> str:
     """Return the promise that this entry breaks where it lands; empty if none."""
+    if entry in world.rejected:
+        return "a turn was committed after it was rejected"
     newest = max(world.lanes[lane])
     if newest.kind == CLOSED:
         return "an entry was written over Closed"
@@ -155,12 +160,28 @@ def users(world: World, plan: Plan) -> Iterator[tuple[Label, World]]:
             )
 
 
+def administrators(world: World, plan: Plan) -> Iterator[tuple[Label, World]]:
+    """Yield the deletion of a slot, by mistake. It is final: nobody repairs here."""
+    if not world.budget.damages:
+        return
+    budget = world.budget._replace(damages=world.budget.damages - 1)
+    for lane, ring in enumerate(world.lanes):
+        for slot, entry in enumerate(ring):
+            damaged = replaced(ring, slot, entry._replace(kind=ABSENT))
+            after = world._replace(lanes=replaced(world.lanes, lane, damaged), budget=budget)
+            yield ("somebody deletes slot {} of lane {}", slot, lane), after
+
+
 def reborn(world: World, uid: int, plan: Plan) -> World:
     return with_version(world, uid + plan.names, 0, plan)
 
 
 def lost(world: World, plan: Plan) -> str:
-    """Return what is said of a turn that stands in no status and in no slot that is read."""
+    """Return what is said of a turn that stands in no status and in no slot that is read.
+
+    What stood in a slot that was deleted is not the protocol's fault, as long as nobody goes on
+    without it.
+    """
     for versions in world.objects:
         uid, rev = versions[-1]
         count = len(world.history[uid])

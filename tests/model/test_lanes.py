@@ -15,8 +15,9 @@ from tests.model.protocol import LaneProtocol
 from tests.model.tables import faults_table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+SMALL_PLANS = list({p.plan.name: p.plan for p in PLANTED if p.plan not in PLANS}.values())
 STATES = 7_000
-"""Of each plan: 70,000 together, in some seconds."""
+"""Of each plan: 84,000 together, in some seconds."""
 
 
 def name_of(case: Plan | Planted) -> str:
@@ -38,10 +39,10 @@ def test_a_planted_fault_is_found_by_a_short_trace(planted: Planted) -> None:
     assert faults_table([(planted, result)])[-1] in PAGE
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=name_of)
-def test_the_plan_of_a_planted_fault_is_clean_with_all_rules(planted: Planted) -> None:
-    assert planted.plan.rules == Rules()
-    result = explore(LaneProtocol(planted.plan), STATES)
+@pytest.mark.parametrize("plan", SMALL_PLANS, ids=name_of)
+def test_the_small_plans_of_planted_faults_are_clean_with_all_rules(plan: Plan) -> None:
+    assert plan.rules == Rules()
+    result = explore(LaneProtocol(plan), STATES)
     assert (result.fault, told(result.trace)) == ("", [])
 
 

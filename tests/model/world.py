@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
-TURNS, CLAIM, RELEASED, CLOSED = range(4)
+TURNS, CLAIM, RELEASED, CLOSED, ABSENT = range(5)
+"""Kinds of entries. ABSENT stands for a slot that somebody deleted; that it keeps its seq and
+turns is for judging, nobody can read them."""
 KINDS = ("Turns", "Claim", "Released", "Closed")
 
 IDLE, READING, CLAIMING, CLAIMED, OWNING = range(5)
@@ -30,7 +32,8 @@ T = TypeVar("T")
 class Entry(NamedTuple):
     """What stands in a slot. `seq` is first: the greatest entry is the newest.
 
-    Author and seq stand for the nonce: a process sends different bytes for one seq never.
+    The whole entry stands for the nonce: a process that sends other bytes for one seq sends other
+    turns.
     """
 
     seq: int
@@ -54,23 +57,19 @@ class Put(NamedTuple):
     base: int
     entry: Entry
 
-    @property
-    def slot(self) -> tuple[int, int]:
-        """Lane and base: two that replace the same entry cannot both be accepted."""
-        return self.lane, self.base
-
 
 class Seat(NamedTuple):
     """What a process remembers of a lane.
 
-    `view`: the slots as it read or wrote them. `sent`: the entry whose outcome is not known.
+    `view`: the slots as it read or wrote them. `sent`: what it tried to put into one slot, while
+    it does not know what stands there; the tries differ only where one was refused.
     `known`: for each uid the rev that it knows to be committed. `floors`: for each name how many
     versions there were when the statuses were read.
     """
 
     stage: int
     view: Ring
-    sent: Put
+    sent: tuple[Put, ...]
     known: tuple[int, ...]
     floors: tuple[int, ...]
 
@@ -97,14 +96,17 @@ class Budget(NamedTuple):
     releases: int = 0
     late_patches: int = 0
     deletions: int = 0
+    refusals: int = 0
+    damages: int = 0
 
 
 class World(NamedTuple):
-    """A state. The last five fields are no part of any memory: they are for judging.
+    """A state. From `history` on the fields are no part of any memory: they are for judging.
 
     `history`: for each uid the authors of its turns, as they were committed. `owners`: for each
     lane the author of its newest claim, 0 after `Released`. `sources`: for each uid 1 while the
-    fact that its first turn took stands elsewhere, too.
+    fact that its first turn took stands elsewhere, too. `rejected`: the entries whose turns were
+    answered as refused for good.
     """
 
     lanes: tuple[Ring, ...]
@@ -117,11 +119,19 @@ class World(NamedTuple):
     history: tuple[tuple[int, ...], ...]
     owners: tuple[int, ...]
     sources: tuple[int, ...]
+    rejected: tuple[Entry, ...]
     broken: str
 
 
 NO_ENTRY = Entry(-1, TURNS, 0, (), (), 0)
-NO_PUT = Put(-1, -1, NO_ENTRY)
+"""A slot that was not read yet."""
+NO_SLOT = Entry(-99, ABSENT, 0, (), (), 0)
+"""A slot that was found absent. Its seq is far from any that could be missing."""
+
+
+def readable(entry: Entry) -> Entry:
+    """Return what a reader finds in a slot."""
+    return NO_SLOT if entry.kind == ABSENT else entry
 
 
 def replaced(items: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
