@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from tests.contract.worlds import NOW, ended, scheduled, started, turn
 from tests.kubernetes.instances import as_list
 
-from perdure.engine.events import Ending, Failure, HistoryEvent, InstanceEnded
+from perdure.engine.events import Ending, EndRequested, Failure, HistoryEvent, InstanceEnded
 from perdure.engine.fold import replay
 from perdure.engine.state import State
 from perdure.engine.values import JsonObject, first_link
@@ -162,6 +162,13 @@ def test_the_end_tests_the_generation_and_removes_what_is_over() -> None:
     operations = [(op["op"], op["path"]) for op in last.operations]
     assert ("test", "/metadata/generation") in operations
     assert ("remove", "/status/waitingFor") in operations
+
+
+def test_the_decision_to_end_tests_the_generation() -> None:
+    first = plan(turn(base(), started(), scheduled("a")), NOW)
+    wanted = EndRequested(ending=Ending.FAILED)
+    last = plan(turn(base_at(first.position), wanted, commit_id="c2"), NOW)
+    assert ("test", "/metadata/generation") in [(op["op"], op["path"]) for op in last.operations]
 
 
 def base_at(position: Position) -> Snapshot:

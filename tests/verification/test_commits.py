@@ -14,7 +14,7 @@ from tests.verification.logs import (
     status_of,
 )
 
-from perdure.engine.events import Door, EventReceived, StepSkipped
+from perdure.engine.events import Door, Ending, EndRequested, EventReceived, StepSkipped
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.watcher import watch
 from perdure.verification.world import Bounds
@@ -120,6 +120,13 @@ def test_an_event_from_the_future_is_reported_beyond_what_the_clock_may_be_off()
     log.later(1)
     log.commit(StepSkipped(path="s"), edit=ahead)
     assert log.verdict(clocks={"perdure-0": 30.0}) == []
+
+
+def test_a_decision_to_end_that_overlooks_a_newer_spec_is_reported() -> None:
+    log = calling()
+    log.edit(suspend=True)
+    log.commit(EndRequested(ending=Ending.FAILED), edit=showing(observedGeneration=1))
+    assert "on_record" in checks_of(log.verdict())
 
 
 def test_an_end_that_overlooks_a_newer_spec_is_reported() -> None:

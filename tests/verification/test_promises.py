@@ -119,7 +119,7 @@ def test_another_end_than_the_acknowledged_termination_has_to_come_before_it() -
     assert checks_of(log.verdict()) == ["terminates_kept"]
 
 
-def test_an_end_that_was_decided_without_knowing_of_the_termination_stands() -> None:
+def test_an_end_that_was_decided_without_knowing_of_the_termination_is_reported() -> None:
     log = calling()
     log.edit(terminate={"reason": "no"})
     log.told(Deed.TERMINATE)
@@ -130,7 +130,7 @@ def test_an_end_that_was_decided_without_knowing_of_the_termination_stands() -> 
     )
     log.commit(InstanceEnded(ending=Ending.FAILED))
     assert log.phase == "Failed"
-    assert log.verdict(**at_the_end(log)) == []
+    assert checks_of(log.verdict(**at_the_end(log))) == ["on_record", "terminates_kept"]
 
 
 def test_an_event_for_an_instance_that_is_gone_has_to_be_refused() -> None:

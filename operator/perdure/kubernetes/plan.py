@@ -217,8 +217,13 @@ def _tests(turn: Turn, position: Position) -> list[JsonObject]:
 
 
 def is_ending(turn: Turn) -> bool:
-    """Return whether the turn ends the instance: what was accepted meanwhile must be seen first."""
-    return turn.state.ended is not None and turn.base.state.ended is None
+    """Return whether the turn decides the end, or makes it.
+
+    What was accepted meanwhile must be seen first: a termination, say, that comes with it.
+    """
+    before, after = turn.base.state, turn.state
+    decides = after.ending is not None and before.ending is None
+    return decides or (after.ended is not None and before.ended is None)
 
 
 def _status_operations(

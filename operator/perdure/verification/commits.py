@@ -84,12 +84,12 @@ def has_reason(commit: Commit) -> Texts:
 
 
 def on_record(commit: Commit) -> Texts:
-    """The newest generation of the spec has been seen by the commit that ends an instance."""
-    if not commit.has("InstanceEnded"):
+    """The newest generation of the spec has been seen by commits that decide or make an end."""
+    if not commit.has("EndRequested", "InstanceEnded"):
         return
     seen, newest = commit.status.get("observedGeneration"), generation_of(commit.after)
     if seen != newest:
-        yield f"ended by generation {seen}, when generation {newest} was accepted already"
+        yield f"its end is of generation {seen}, when generation {newest} was accepted already"
 
 
 def small_status(commit: Commit) -> Texts:

@@ -169,6 +169,14 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="end-decided-by-an-old-spec",
+        section="Commit",
+        rule="a commit that decides the end tests the generation of the spec, too",
+        changes=(
+            Change(PLAN, "    return decides or (after", "    return decides is None or (after"),
+        ),
+    ),
+    Mutant(
         name="conflict-taken-for-a-rejection",
         section="Commit",
         rule="a 422 is a rejection only if all values that the patch tested still hold",
