@@ -65,4 +65,16 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        name="owned-instance-purged",
+        section="Where each piece of state lives",
+        rule="what a deployment tool owns is not purged: the tool would create and run it again",
+        changes=(
+            Change(
+                RETENTION,
+                "            is_owned=is_owned and not hint.retention,\n",
+                "            is_owned=False,\n",
+            ),
+        ),
+    ),
 )

@@ -47,6 +47,7 @@ class _Turnover:
     until: float
     """When the process goes on."""
     is_everybody_late: bool = False
+    quiet_seconds: float = QUIET_SECONDS
 
 
 def successors(seed: int, draw: Draw) -> Plan:
@@ -69,7 +70,7 @@ def successors(seed: int, draw: Draw) -> Plan:
         operators=operators,
         storms=(),
         heal_at=turnover.until,
-        quiet_seconds=QUIET_SECONDS,
+        quiet_seconds=turnover.quiet_seconds,
         rate=draw.pick((0.0, 0.0, 0.02)),
         faults=BACKGROUND,
         ambushes=tuple(ambushes),
@@ -144,16 +145,23 @@ def _amid_a_purge(draw: Draw) -> _Turnover:
 
 
 def _amid_a_reprieve(draw: Draw) -> _Turnover:
-    """A user who wants to keep the instance says so after the purge was decided."""
-    spec = recipe(step("pay"))
-    kept = draw.whole(1, 3)
+    """A user who wants to keep the instance says so after the purge was decided.
+
+    Or a deployment tool takes it as its own: then only its own wish would count.
+    """
+    kept, edit = draw.whole(1, 3), draw.pick((Edit.KEEP, Edit.ADOPT))
     at = draw.seconds(10.5, 12.0)
+    is_own = edit is Edit.KEEP
+    policy: JsonObject = {} if is_own else {"retention": {"succeeded": f"{kept}s"}}
+    spec = recipe(step("pay"), **policy)
+    adopted = Tamper(at=at, instance=INSTANCE, edit=edit)
     return _Turnover(
-        actions=_acts(spec, kept, Tamper(at=at, instance=INSTANCE, edit=Edit.KEEP)),
+        actions=_acts(spec, kept if is_own else None, adopted),
         point=Point.RETENTION,
         since=1.0,
         until=at + draw.seconds(1.0, 3.0),
         is_everybody_late=True,
+        quiet_seconds=2 * SWEEP_SECONDS,
     )
 
 
