@@ -28,7 +28,8 @@ from perdure.testing.simulation.fates import Fault
 from perdure.testing.simulation.weather import Storm
 
 BACKGROUND = frozenset({Fault.REPLY_LOST, Fault.CONFLICT, Fault.STALE, Fault.PAUSE})
-EDITS = (Edit.STATUS_HISTORY, Edit.STATUS_EVENT, Edit.STATUS_FORM)
+EDITS = (Edit.STATUS_HISTORY, Edit.STATUS_EVENT, Edit.STATUS_EVENT, Edit.STATUS_FORM)
+SPOILT = (*Spoilt, Spoilt.RECIPE_REPLACED)
 OTHER = "other"
 """An instance that nobody harms, and its definition."""
 
@@ -74,7 +75,7 @@ def _harm(at: float, draw: Draw) -> Action:
     if draw.chance(0.6):
         return Tamper(at=at, user="bert", instance=INSTANCE, edit=draw.pick(EDITS))
     other = recipe(*(step(f"x{number}") for number in range(3)))
-    return Spoil(at=at, user="bert", instance=INSTANCE, what=draw.pick(tuple(Spoilt)), recipe=other)
+    return Spoil(at=at, user="bert", instance=INSTANCE, what=draw.pick(SPOILT), recipe=other)
 
 
 def _storms(harm: Action, operators: int, draw: Draw) -> tuple[Storm, ...]:
@@ -84,7 +85,7 @@ def _storms(harm: Action, operators: int, draw: Draw) -> tuple[Storm, ...]:
             Storm(at=harm.at + 0.3, kind="crash", victim=name, seconds=draw.seconds(0.1, 2.0))
             for name in names_of(operators)
         )
-    if draw.chance(0.3):
+    if draw.chance(0.15):
         return ()
     seconds = draw.seconds(2.0, 8.0)
     return tuple(
