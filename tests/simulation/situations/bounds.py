@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.simulation.plan import QUIET_SECONDS, Plan
+from tests.simulation.plan import Plan
 from tests.simulation.situations.situation import Situation
-from tests.simulation.workloads.actions import Define, Start
-from tests.simulation.workloads.canonical.parts import DEFINITION, INSTANCE, recipe
+from tests.simulation.workloads.canonical.parts import recipe, workload
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.services import Script
-from tests.simulation.workloads.workload import Workload
 
 from perdure.engine.values import Json, JsonObject
 from perdure.language.flow import MAX_HISTORY
@@ -30,18 +28,13 @@ def bounds(seed: int, draw: Draw) -> Plan:
     """Return a plan with one instance that comes near a bound, or passes it."""
     shape = draw.pick((_near_a_full_status, _near_a_full_status, _many_at_once, _too_long))
     spec, given = shape(draw)
-    start: JsonObject = {"definitionRef": {"name": DEFINITION}, "input": given}
-    actions = (
-        Define(at=0.0, definition=DEFINITION, spec=spec),
-        Start(at=1.0, instance=INSTANCE, spec=start),
-    )
+    script = Script(seed=seed)
     return Plan(
         seed=str(seed),
-        workload=Workload(name=f"bounds-{seed}", actions=actions, script=Script(seed=seed)),
+        workload=workload(f"bounds-{seed}", spec, given=given, script=script),
         operators=draw.whole(1, 2),
         storms=(),
         heal_at=draw.seconds(1.0, 6.0),
-        quiet_seconds=QUIET_SECONDS,
         rate=draw.pick((0.0, 0.0, 0.03)),
         faults=BACKGROUND,
         history_events=SHORT_HISTORY if shape is _too_long else MAX_HISTORY,

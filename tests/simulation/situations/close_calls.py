@@ -7,18 +7,10 @@ from collections.abc import Sequence
 from tests.simulation.chance import SWARM
 from tests.simulation.plan import Plan, names_of
 from tests.simulation.situations.situation import Situation
-from tests.simulation.workloads.actions import (
-    Action,
-    Define,
-    RaiseAsObject,
-    RaiseInSpec,
-    Start,
-    in_order,
-)
-from tests.simulation.workloads.canonical.parts import DEFINITION, INSTANCE
+from tests.simulation.workloads.actions import Action, RaiseAsObject, RaiseInSpec
+from tests.simulation.workloads.canonical.parts import INSTANCE, workload
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.services import Script
-from tests.simulation.workloads.workload import Workload
 
 from perdure.engine.values import Json, JsonObject
 from perdure.testing.simulation.ambushes import Ambush
@@ -52,7 +44,7 @@ def close_calls(seed: int, draw: Draw) -> Plan:
     is_untidy = draw.chance(0.5)
     return Plan(
         seed=str(seed),
-        workload=_workload(seed, times, actions),
+        workload=workload(f"close-calls-{seed}", _spec(times), *actions, script=Script(seed=seed)),
         operators=operators,
         storms=_lags(draw, times) if is_lagging else (),
         heal_at=last + draw.seconds(2, 6),
@@ -75,7 +67,8 @@ def _times(draw: Draw) -> Sequence[float]:
     return found
 
 
-def _workload(seed: int, times: Sequence[float], events: Sequence[Action]) -> Workload:
+def _spec(times: Sequence[float]) -> JsonObject:
+    """Return a wait for each of these times, and one without a time-out."""
     waits: list[Json] = [
         {
             "name": f"w{number}",
@@ -86,14 +79,7 @@ def _workload(seed: int, times: Sequence[float], events: Sequence[Action]) -> Wo
         for number, at in enumerate(times)
     ]
     waits.append({"name": "last", "needs": [], "event": {"name": "last"}})
-    instance: JsonObject = {"definitionRef": {"name": DEFINITION}}
-    begin: tuple[Action, ...] = (
-        Define(at=0.0, definition=DEFINITION, spec={"steps": waits}),
-        Start(at=1.0, instance=INSTANCE, spec=instance),
-    )
-    return Workload(
-        name=f"close-calls-{seed}", actions=in_order((*begin, *events)), script=Script(seed=seed)
-    )
+    return {"steps": waits}
 
 
 def _events(draw: Draw, number: int, due: float, early: float) -> list[Action]:

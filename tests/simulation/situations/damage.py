@@ -5,7 +5,7 @@ Sometimes the caches lag just then, so that operators hear of the edit after sev
 
 from __future__ import annotations
 
-from tests.simulation.plan import QUIET_SECONDS, SMALL_STATUS, Plan, names_of
+from tests.simulation.plan import SMALL_STATUS, Plan, names_of
 from tests.simulation.situations.situation import Situation
 from tests.simulation.workloads.actions import (
     Action,
@@ -56,7 +56,6 @@ def damage(seed: int, draw: Draw) -> Plan:
         operators=operators,
         storms=_storms(harm, operators, draw),
         heal_at=heal_at,
-        quiet_seconds=QUIET_SECONDS,
         rate=draw.pick((0.0, 0.0, 0.02)),
         faults=BACKGROUND,
         status_bytes=SMALL_STATUS,
@@ -101,9 +100,7 @@ def _step(name: str, draw: Draw) -> JsonObject:
         case "set":
             return {"name": name, "set": {"note": name * draw.whole(100, 500)}}
         case _:
-            found = step(name)
-            assert isinstance(found, dict), "a step is an object"
-            return found
+            return step(name)
 
 
 DAMAGE = Situation(name="damage", bring_about=damage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.plan import QUIET_SECONDS, SMALL_STATUS, Plan
+from tests.simulation.plan import SMALL_STATUS, Plan
 from tests.simulation.situations.situation import Situation
 from tests.simulation.workloads.actions import (
     Action,
@@ -55,7 +55,6 @@ def held_deletions(seed: int, draw: Draw) -> Plan:
         operators=draw.whole(1, 3),
         storms=(),
         heal_at=draw.seconds(3.0, 20.0),
-        quiet_seconds=QUIET_SECONDS,
         rate=draw.pick((0.0, 0.01, 0.05)),
         faults=BACKGROUND,
         status_bytes=draw.pick((MAX_STATUS, SMALL_STATUS)),
@@ -90,9 +89,7 @@ def _step(name: str, draw: Draw) -> JsonObject:
         case "wait":
             return {"name": name, "wait": {"for": f"{draw.whole(100, 900)}ms"}}
         case "call":
-            found = step(name, service=draw.pick(("stock", "bank")))
-            assert isinstance(found, dict), "a step is an object"
-            return found
+            return step(name, service=draw.pick(("stock", "bank")))
         case "job":
             return job(name)
         case "event":

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from tests.simulation.plan import QUIET_SECONDS, Plan, names_of
+from tests.simulation.plan import Plan, names_of
 from tests.simulation.situations.situation import Situation
 from tests.simulation.workloads.actions import (
     Action,
-    Define,
     RaiseInSpec,
     Resume,
-    Start,
     Suspend,
     Terminate,
-    in_order,
 )
-from tests.simulation.workloads.canonical.parts import DEFINITION, INSTANCE, recipe, step
+from tests.simulation.workloads.canonical.parts import INSTANCE, recipe, step, workload
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.services import Script, Temper
-from tests.simulation.workloads.workload import Workload
 
 from perdure.engine.values import JsonObject
 from perdure.testing.simulation.ambushes import Ambush
 from perdure.testing.simulation.fates import Fate, Fault
 from perdure.testing.simulation.points import Point
 
-START = 1.0
+STARTED = 1.0
+"""When the instance is created."""
 ENDS: tuple[JsonObject, ...] = (
     {"raise": {"type": "Broken", "message": "on purpose"}},
     {"return": {"value": "early"}},
@@ -34,26 +31,18 @@ ENDS: tuple[JsonObject, ...] = (
 def last_words(seed: int, draw: Draw) -> Plan:
     """Return a plan in which all processes stand still before the commit that decides the end."""
     seconds = draw.whole(2, 4)
-    due = START + seconds
+    due = STARTED + seconds
     since, until = due - 0.2, due + draw.seconds(1.0, 2.5)
     operators = draw.whole(1, 3)
     pause = Fate(fault=Fault.PAUSE, variant="before", seconds=until - since)
-    actions = (
-        Define(at=0.0, definition=DEFINITION, spec=_spec(seconds, draw)),
-        Start(at=START, instance=INSTANCE, spec={"definitionRef": {"name": DEFINITION}}),
-        *_asked(due + draw.seconds(0.3, 0.9), draw),
-    )
+    spec, asked = _spec(seconds, draw), _asked(due + draw.seconds(0.3, 0.9), draw)
+    script = Script(seed=seed, tempers={"bank": Temper(slow=1.0)})
     return Plan(
         seed=str(seed),
-        workload=Workload(
-            name=f"last-words-{seed}",
-            actions=in_order(actions),
-            script=Script(seed=seed, tempers={"bank": Temper(slow=1.0)}),
-        ),
+        workload=workload(f"last-words-{seed}", spec, *asked, script=script),
         operators=operators,
         storms=(),
         heal_at=until,
-        quiet_seconds=QUIET_SECONDS,
         ambushes=tuple(
             Ambush(process=name, point=Point.COMMIT, since=since, fate=pause)
             for name in names_of(operators)
@@ -68,9 +57,7 @@ def _spec(seconds: int, draw: Draw) -> JsonObject:
         {"name": "end", "needs": ["pause"], **draw.pick(ENDS)},
     ]
     if draw.chance(0.7):
-        slow = step("slow", service="bank", needs=[])
-        assert isinstance(slow, dict), "a step is an object"
-        steps.append(slow)
+        steps.append(step("slow", service="bank", needs=[]))
     return recipe(*steps)
 
 

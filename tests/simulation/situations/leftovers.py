@@ -136,9 +136,7 @@ def _step(name: str, kind: str, draw: Draw) -> JsonObject:
         case "set":
             return {"name": name, "set": {"note": name * draw.whole(100, 900)}}
         case _:
-            found = step(name)
-            assert isinstance(found, dict), "a step is an object"
-            return found
+            return step(name)
 
 
 TROUBLES = (_occupied, _dying, _refused, _refused, _refused, _overtaken, _deaths, _deaths)

@@ -6,7 +6,7 @@ before it is marked, and for six more before it is deleted.
 
 from __future__ import annotations
 
-from tests.simulation.plan import QUIET_SECONDS, Plan, names_of
+from tests.simulation.plan import Plan, names_of
 from tests.simulation.situations.situation import Situation
 from tests.simulation.workloads.actions import Action, Define, RaiseInSpec, Start, in_order
 from tests.simulation.workloads.canonical.parts import DEFINITION, recipe, step
@@ -42,7 +42,6 @@ def old_recipes(seed: int, draw: Draw) -> Plan:
         operators=operators,
         storms=(),
         heal_at=heal_at,
-        quiet_seconds=QUIET_SECONDS,
         ambushes=_ambushes(operators, heal_at, draw),
         collect_seconds=ROUND_SECONDS,
     )

@@ -41,7 +41,9 @@ class Canonical:
         return phase != "Failed" or self.error in (None, error)
 
 
-def step(name: str, *, service: str = "stock", seen: tuple[str, ...] = (), **around: Json) -> Json:
+def step(
+    name: str, *, service: str = "stock", seen: tuple[str, ...] = (), **around: Json
+) -> JsonObject:
     """Return a step that calls a service and passes on the tokens of the steps it has seen."""
     return {"name": name, **ask(name, service=service, seen=seen), **around}
 
