@@ -40,6 +40,11 @@ def test_a_base_that_lost_is_not_committed_on_again() -> None:
     assert found(log, commit(log, 0, 0), commit(log, 0, 1)) == ["decided_anew"]
 
 
+def test_a_base_that_stands_again_because_an_edit_was_taken_back_may_be_committed_on() -> None:
+    log = calling()
+    assert found(log, replace(commit(log, 1, 0), revision=0), commit(log, 1, 1, code=200)) == []
+
+
 def test_what_was_refused_for_what_it_says_may_be_tried_again_on_its_base() -> None:
     log = calling()
     assert found(log, commit(log, 1, 0), commit(log, 1, 1)) == []

@@ -36,7 +36,7 @@ def decided_anew(trial: Trial) -> Findings:
         for one in exchanges:
             base = one.path, repr(one.tests)
             earlier = lost.get(base)
-            if earlier is not None and one.sent >= earlier.answered:
+            if earlier is not None and earlier.answered <= one.sent and _has_lost(versions, one):
                 yield Finding(
                     one.path, f"{actor} sent at {one.sent} what had lost at {earlier.answered}"
                 )
