@@ -34,6 +34,7 @@ USER_AGENT = f"perdure/{importlib.metadata.version('perdure')}"
 MAX_READ_AT_ONCE = 64 * 1024
 """Bytes; a mebibyte of small JSON values takes 0.3 s, which must not stop every other instance."""
 MUTE_LOOK_SECONDS = 0.5
+"""Between two looks whether this process may send again: far less than the 5 s that it was mute."""
 _FATE_UNKNOWN = frozenset({"NoAnswer", "Timeout"})
 
 

@@ -53,20 +53,18 @@ class KnownObjects:
 
         Raises KeyError, TypeError or ValueError if it is no Kubernetes object.
         """
-        uid, _, version = _entry_of(item)
-        known = self._entries.get(uid)
-        return known is None or is_newer(version, known[2])
+        uid, _, version = _identity_of(item)
+        return self._is_news(uid, version)
 
     def put(self, item: JsonObject) -> Change | None:
         """Take the state of an object; None if it is not news. Raises like `is_news`."""
-        if not self.is_news(item):
+        uid, name, version = _identity_of(item)
+        if not self._is_news(uid, version):
             return None
-        uid, name, version = _entry_of(item)
-        known = self._entries.get(uid)
+        kind = ChangeKind.MODIFIED if uid in self._entries else ChangeKind.ADDED
         namespace = sys.intern(str(metadata_of(item).get("namespace") or ""))
         self._entries[uid] = (namespace, name, version)
         self.reach(version)
-        kind = ChangeKind.ADDED if known is None else ChangeKind.MODIFIED
         return Change(kind, item, uid, version)
 
     def drop(self, item: JsonObject) -> Change | None:
@@ -102,6 +100,10 @@ class KnownObjects:
                 ChangeKind.DELETED, self._stub(namespace, name, uid, version), uid, version
             )
 
+    def _is_news(self, uid: str, version: int) -> bool:
+        known = self._entries.get(uid)
+        return known is None or is_newer(version, known[2])
+
     def _stub(self, namespace: str, name: str, uid: str, version: int) -> JsonObject:
         group = f"{self._resource.group}/" if self._resource.group else ""
         metadata: JsonObject = {"name": name, "uid": uid, "resourceVersion": str(version)}
@@ -114,7 +116,7 @@ class KnownObjects:
         }
 
 
-def _entry_of(item: JsonObject) -> tuple[str, str, int]:
+def _identity_of(item: JsonObject) -> tuple[str, str, int]:
     """Return uid, name and version of an object."""
     metadata = metadata_of(item)
     return str(metadata["uid"]), str(metadata["name"]), version_of(item)

@@ -11,7 +11,10 @@ from perdure.testing.simulation.points import Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambush:
-    """From `since` (virtual seconds) on, the `number`th request of a process at a point."""
+    """From `since` (virtual seconds) on, the `number`th request of a process at a point.
+
+    Requests that an earlier ambush has struck do not count.
+    """
 
     process: str
     point: Point
