@@ -9,31 +9,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from perdure.engine.events import (
-    ActivityClaimed,
-    ActivityScheduled,
-    Door,
-    Ending,
-    EndRequested,
     EventReceived,
-    Failure,
     HistoryEvent,
     InstanceEnded,
     InstanceStarted,
     Purpose,
     TimerFired,
 )
-from perdure.engine.external import refusal_of
-from perdure.engine.fold import replay
-from perdure.engine.orchestrator import Decision, ExternalEvent, Facts, Orchestrator
-from perdure.engine.recorder import Recorder, is_full
-from perdure.engine.state import Outcome, State
-from perdure.engine.work import next_wake
-from perdure.errors import InvalidDefinitionError, ObjectConflictError
+from perdure.engine.recorder import is_full
+from perdure.engine.state import State
+from perdure.errors import ObjectConflictError
 from perdure.ports import (
     Clock,
     Committed,
@@ -42,7 +32,6 @@ from perdure.ports import (
     HistoryStore,
     InstanceKey,
     Meter,
-    Observed,
     Presence,
     Rejected,
     Snapshot,
@@ -51,10 +40,10 @@ from perdure.ports import (
     Unknown,
 )
 from perdure.runtime.calls import Calls
+from perdure.runtime.deciding import Budget, Decided, Decider
 from perdure.runtime.events import EventDesk
-from perdure.runtime.inbox import EventObject
 from perdure.runtime.polling import PollConditions
-from perdure.runtime.revisions import Accepted, NotYet, RevisionMissingError, Revisions
+from perdure.runtime.revisions import Accepted, Revisions
 from perdure.runtime.unfinished import Unfinished
 
 PAUSE = timedelta(seconds=1)
@@ -79,27 +68,6 @@ class Rest:
     conflicts: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decision:
-    """What one round decided, and what has to follow its commit."""
-
-    turn: Turn
-    wake_at: datetime | None
-    consumed: tuple[EventObject, ...] = ()
-    refused: tuple[tuple[EventObject, str, str], ...] = ()
-    accepted: Accepted | None = None
-    orchestrator: Orchestrator | None = None
-    known: Decision | None = None
-    decided_at: datetime | None = None
-    is_held: bool = False
-    """Whether more would follow if this process could claim calls now."""
-
-    @property
-    def goes_on(self) -> bool:
-        """Return whether more is to be decided at once, in a turn of its own."""
-        return self.known is not None and self.known.goes_on
-
-
 class Turns:
     """Runs turns. Holds no state of instances: that is in the store, the desk and the calls."""
 
@@ -121,18 +89,17 @@ class Turns:
         self._calls = calls
         self._presence = presence
         self._clock = clock
-        self._budget = budget
         self._polls = polls
         self._meter = meter
-        self._is_stopping = False
         self._unfinished = Unfinished()
+        self._decider = Decider(revisions, desk, calls, presence, clock, budget, self._unfinished)
         self._owed: dict[str, dict[str, Accepted]] = {}
         """Acceptances that were sent, by uid and digest of the pin: if one is committed, whether
         we hear of it or not, its revision has yet to be looked at."""
 
     def start_nothing(self) -> None:
         """Only take facts from now on: the process is stopping."""
-        self._is_stopping = True
+        self._decider.is_stopping = True
 
     async def run(self, key: InstanceKey) -> Rest:
         """Take the instance as far as it goes without waiting.
@@ -175,132 +142,20 @@ class Turns:
 
         It did not ask whether that can start, so it does not know a reason why it has not.
         """
-        return self._is_stopping and base.state.revision is None and not turn.events
+        return self._decider.is_stopping and base.state.revision is None and not turn.events
 
     async def _look_again(self, key: InstanceKey) -> Snapshot | None:
         """Read instance and events with a quorum: an approval sent in time wins."""
         await self._desk.refresh(key)
         return await self._store.load(key, fresh=True)
 
-    # --- gathering and deciding -------------------------------------------------------------
-
-    async def _decide(self, base: Snapshot) -> _Decision:
-        if base.state.revision is not None:
-            await self._keep_revision(base)
-            return self._advance(base, await self._orchestrator(base), None)
-        if base.controls.terminate is not None:
-            return self._advance(base, _Terminating(), None)
-        if self._is_stopping:
-            return self._decision(base, (), base.state, base.observed)
-        waiting = self._start_later(base)
-        if waiting is None:
-            answer = await self._revisions.accept(base)
-            if isinstance(answer, Accepted):
-                return self._advance(base, answer.orchestrator, answer)
-            waiting = answer
-        return self._pending(base, waiting)
-
-    async def _orchestrator(self, base: Snapshot) -> Orchestrator:
-        """Return what decides. An instance whose recipe is lost can still be terminated."""
-        assert base.state.revision is not None, "only what has started has a revision"
-        try:
-            return await self._revisions.load(base.key.namespace, base.state.revision)
-        except (RevisionMissingError, InvalidDefinitionError):
-            if base.controls.terminate is None and base.state.ending is None:
-                raise
-            return _Terminating()
-
-    def _start_later(self, base: Snapshot) -> NotYet | None:
-        start_at = base.controls.start_at
-        if start_at is not None and start_at > self._clock.now():
-            return NotYet("StartsLater", f"starts at {start_at.isoformat()}")
-        refusal = self._budget.refusal(base.key.namespace)
-        return None if refusal is None else NotYet("StorageBudget", refusal)
-
-    def _pending(self, base: Snapshot, waiting: NotYet) -> _Decision:
-        observed = Observed(pending=(waiting.reason, waiting.message))
-        wake_at = base.controls.start_at if waiting.reason == "StartsLater" else None
-        return self._decision(base, (), base.state, observed, wake_at=wake_at)
-
-    def _advance(
-        self, base: Snapshot, orchestrator: Orchestrator, accepted: Accepted | None
-    ) -> _Decision:
-        commit_id = self._clock.token()
-        objects = self._desk.waiting(base.key)
-        facts = self._facts(base, commit_id, objects, accepted)
-        now = self._unfinished.now(base.key.uid, self._clock)
-        decided = orchestrator.advance(base.state, facts, now)
-        is_held = not self._presence.may_send and _claims(decided.events)
-        if is_held:
-            # It could not send what it claims, and nobody else may before its Lease is old.
-            facts = replace(facts, starts_nothing=True, holds_timers=True)
-            decided = orchestrator.advance(base.state, facts, now)
-        events = list(decided.events)
-        if events:
-            events[0] = _stamped(events[0], commit_id)
-        state = replay(base.state, events)
-        consumed = tuple(o for o in objects if o.event_id in state.taken)
-        refused = tuple(_refusals(state, objects))
-        decision = self._decision(base, tuple(events), state, Observed(), commit_id=commit_id)
-        return replace(
-            decision,
-            consumed=consumed,
-            refused=refused,
-            accepted=accepted,
-            orchestrator=orchestrator,
-            known=decided,
-            decided_at=now,
-            is_held=is_held,
-        )
-
-    def _facts(
-        self,
-        base: Snapshot,
-        commit_id: str,
-        objects: Sequence[EventObject],
-        accepted: Accepted | None,
-    ) -> Facts:
-        controls, state = base.controls, base.state
-        claimants = {a.claim.incarnation for a in state.activities.values()}
-        return Facts(
-            incarnation=self._presence.incarnation,
-            commit_id=commit_id,
-            acceptance=None if accepted is None else accepted.acceptance,
-            is_suspended=controls.is_suspended,
-            suspend_reason=controls.suspend_reason,
-            terminate=controls.terminate,
-            answers=self._calls.answers(base.key.uid),
-            events=(*_spec_events(base), *(o.as_fact() for o in objects if o.fault is None)),
-            dead=frozenset(i for i in claimants if self._presence.is_dead(i)),
-            holds_timers=self._is_stopping or not self._clock.is_trusted(),
-            starts_nothing=self._is_stopping,
-            is_settled=state.ending is not None and self._calls.is_settled(base.key.uid),
-            asked=self._unfinished.asked(base.key.uid),
-        )
-
-    def _decision(
-        self,
-        base: Snapshot,
-        events: tuple[HistoryEvent, ...],
-        state: State,
-        observed: Observed,
-        *,
-        commit_id: str | None = None,
-        wake_at: datetime | None = None,
-    ) -> _Decision:
-        turn = Turn(
-            base=base,
-            commit_id=commit_id or self._clock.token(),
-            events=events,
-            state=state,
-            observed=observed,
-        )
-        wake_at = next_wake(state) or wake_at
-        return _Decision(turn=turn, wake_at=wake_at)
+    async def _decide(self, base: Snapshot) -> Decided:
+        await self._keep_revision(base)
+        return await self._decider.decide(base)
 
     # --- committing and what follows ----------------------------------------------------------
 
-    async def _commit(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
+    async def _commit(self, base: Snapshot, decision: Decided) -> Snapshot | Rest:
         if decision.accepted is not None:
             digest = decision.accepted.acceptance.revision.digest
             self._owed.setdefault(base.key.uid, {})[digest] = decision.accepted
@@ -324,7 +179,7 @@ class Turns:
             case _:
                 assert_never(outcome)
 
-    async def _committed(self, snapshot: Snapshot, decision: _Decision) -> Snapshot | Rest:
+    async def _committed(self, snapshot: Snapshot, decision: Decided) -> Snapshot | Rest:
         self._measure(decision.turn)
         self._unfinished.note(snapshot.key.uid, decision.known, decision.decided_at)
         started = await self._follow(snapshot, decision)
@@ -357,11 +212,11 @@ class Turns:
                 await self._revisions.ensure(snapshot.key.namespace, definition, owed.spec)
         del self._owed[snapshot.key.uid]
 
-    async def _follow(self, snapshot: Snapshot, decision: _Decision) -> bool:
+    async def _follow(self, snapshot: Snapshot, decision: Decided) -> bool:
         """Reconcile the calls first, then tidy up the events that were consumed."""
         self._polls.note(snapshot.state, decision.orchestrator)
         started = self._calls.reconcile(snapshot.key, snapshot.state)
-        takes_over = not self._is_stopping and not decision.is_held
+        takes_over = not self._decider.is_stopping and not decision.is_held
         if takes_over and not snapshot.state.is_suspended:
             self._watch_claimants(snapshot.state)
         self._desk.consumed(decision.consumed)
@@ -393,7 +248,7 @@ class Turns:
                 case _:
                     pass
 
-    async def _settle_down(self, base: Snapshot, decision: _Decision) -> Snapshot | Rest:
+    async def _settle_down(self, base: Snapshot, decision: Decided) -> Snapshot | Rest:
         """Nothing to commit: make sure that what ought to be in flight is.
 
         A claim that was not sent right after its own commit (the answer to it was lost) is sent
@@ -411,10 +266,10 @@ class Turns:
             return Rest(snapshot=base, again=True)
         return self._rest(base, decision, started=started)
 
-    def _rest(self, snapshot: Snapshot, decision: _Decision, *, started: bool) -> Rest:
+    def _rest(self, snapshot: Snapshot, decision: Decided, *, started: bool) -> Rest:
         wake_at = decision.wake_at
         retry_in = None if started and not decision.is_held else PAUSE.total_seconds()
-        are_held = self._is_stopping or decision.is_held or not self._clock.is_trusted()
+        are_held = self._decider.is_stopping or decision.is_held or not self._clock.is_trusted()
         if are_held and wake_at is not None and wake_at <= self._clock.now():
             # Asked for again by a clock that does not jump: a time by this one may be far off.
             wake_at, retry_in = None, PAUSE.total_seconds()
@@ -432,7 +287,7 @@ class Turns:
         ended_cleanly = base.is_deleting or base.generation == base.observed_generation
         if ended_cleanly or base.state.ended is None:
             return Rest(snapshot=base)
-        turn = self._decision(base, (), base.state, base.observed).turn
+        turn = self._decider.unchanged(base).turn
         (outcome,) = await self._store.commit([turn])
         if isinstance(outcome, Throttled):
             return Rest(snapshot=base, retry_in=outcome.retry_after)
@@ -451,59 +306,6 @@ class Turns:
 
 class RejectedTurnError(Exception):
     """The API server will not store this turn; the instance stalls until something changes."""
-
-
-class Budget(Protocol):
-    """Whether a namespace has room for another instance."""
-
-    def refusal(self, namespace: str) -> str | None:
-        """Return why no instance may start in the namespace now, None when one may."""
-        ...
-
-
-class _Terminating:
-    """Ends an instance that has no recipe: not yet, or not any more."""
-
-    def advance(self, state: State, facts: Facts, now: datetime) -> Decision:
-        recorder = Recorder(state, now)
-        reason = facts.terminate or "terminated by its user"
-        error = Failure(type="Terminated", message=reason)
-        wanted = Outcome(ending=Ending.TERMINATED, error=error, at=now)
-        end = state.ending or wanted
-        if state.activities:
-            recorder.add(EndRequested(ending=end.ending, error=end.error))
-        elif state.ending is None or facts.is_settled:
-            recorder.add(InstanceEnded(ending=end.ending, output=end.output, error=end.error))
-        return Decision(recorder.events)
-
-
-def _spec_events(base: Snapshot) -> list[ExternalEvent]:
-    return [
-        ExternalEvent(id=event.id, name=event.name, data=event.data, door=Door.SPEC)
-        for event in base.controls.events
-        if event.id not in base.state.taken
-    ]
-
-
-def _refusals(state: State, objects: Sequence[EventObject]) -> list[tuple[EventObject, str, str]]:
-    """Return the event objects that cannot be taken: (object, reason, message)."""
-    refused = []
-    for event in objects:
-        if event.event_id in state.taken:
-            continue
-        reason = ("TooLarge", event.fault) if event.fault else refusal_of(state, event.data)
-        if reason is not None:
-            refused.append((event, *reason))
-    return refused
-
-
-def _stamped(event: HistoryEvent, commit_id: str) -> HistoryEvent:
-    return replace(event, commit_id=commit_id)
-
-
-def _claims(events: Sequence[HistoryEvent]) -> bool:
-    """Return whether the deciding process claims a call by any of these events."""
-    return any(isinstance(event, ActivityScheduled | ActivityClaimed) for event in events)
 
 
 def _is_idle(base: Snapshot, turn: Turn) -> bool:

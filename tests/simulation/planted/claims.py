@@ -164,7 +164,7 @@ MUTANTS = (
         rule="a process that could not renew its Lease for 10 s claims nothing",
         changes=(
             Change(
-                "runtime/turn.py",
+                "runtime/deciding.py",
                 "        is_held = not self._presence.may_send and _claims(decided.events)\n",
                 "        is_held = False\n",
             ),
@@ -249,6 +249,59 @@ MUTANTS = (
         section="Claims",
         rule="an attempt fails with Abandoned after 20 deliveries, not before",
         changes=(Change(TAKING, "MAX_DELIVERIES = 20\n", "MAX_DELIVERIES = 1\n"),),
+    ),
+    Mutant(
+        name="never-abandoned",
+        section="Claims",
+        rule="after 20 deliveries an attempt fails with Abandoned",
+        changes=(Change(TAKING, "MAX_DELIVERIES = 20\n", "MAX_DELIVERIES = 99\n"),),
+    ),
+    Mutant(
+        name="suspended-call-taken-over",
+        section="The turn",
+        rule="while an instance is suspended nothing is claimed again",
+        changes=(
+            Change(
+                TAKING,
+                "    if run.state.is_suspended:\n        return\n    while",
+                "    while not run.state.is_suspended and",
+            ),
+            Change(
+                TAKING,
+                " not run.facts.holds_timers and (timer := _due(run)) is not None:\n",
+                " not run.facts.holds_timers and (timer := _due(run)):\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="renewal-by-the-clock-alone",
+        section="Claims",
+        rule="every renewal changes the Lease, also by a clock that stands still",
+        changes=(
+            Change(
+                "kubernetes/leases.py",
+                '    if moment == fields.get("renewTime"):\n',
+                "    if not moment:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="deleted-lease-written-anew",
+        section="Claims",
+        rule="a process whose Lease is gone ends: to others it may be dead",
+        changes=(
+            Change(
+                PRESENCE,
+                '            LOG.error("the Lease is gone", extra=self._fields())\n'
+                "            self.lost.set()\n"
+                "            return\n",
+                "            found = new_lease(lease_name(self._identity), self._namespace)\n"
+                "            self._lease = await self._objects.create(\n"
+                "                LEASES, self._namespace, self._ours(found)\n"
+                "            )\n"
+                "            return\n",
+            ),
+        ),
     ),
     Mutant(
         name="death-goes-unnoticed",

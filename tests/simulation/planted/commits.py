@@ -213,7 +213,7 @@ MUTANTS = (
                 '            stored["commitId"] = turn.commit_id\n',
             ),
             Change(
-                TURN,
+                "runtime/deciding.py",
                 "            events[0] = _stamped(events[0], commit_id)\n",
                 "            events[0] = events[0]\n",
             ),

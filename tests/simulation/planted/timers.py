@@ -43,9 +43,9 @@ MUTANTS = (
         rule="a process whose clock is more than 2 s off fires no timer",
         changes=(
             Change(
-                TURN,
-                "            holds_timers=self._is_stopping or not self._clock.is_trusted(),\n",
-                "            holds_timers=self._is_stopping,\n",
+                "runtime/deciding.py",
+                "            holds_timers=self.is_stopping or not self._clock.is_trusted(),\n",
+                "            holds_timers=self.is_stopping,\n",
             ),
         ),
     ),
