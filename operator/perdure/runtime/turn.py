@@ -65,7 +65,6 @@ class Rest:
     again: bool = False
     retry_in: float | None = None
     is_gone: bool = False
-    conflicts: int = 0
 
 
 class Turns:
