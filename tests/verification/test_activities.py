@@ -265,6 +265,20 @@ def test_an_attempt_after_an_unknown_outcome_is_reported_where_it_must_not_be() 
         assert live(log) == expected
 
 
+def test_an_attempt_after_an_expression_that_failed_is_reported() -> None:
+    for kind, expected in (("HttpStatus", []), ("ExpressionError", ["no_attempt_after_a_fault"])):
+        log = calling(retry={"attempts": 3})
+        due = log.now.replace(second=2)
+        log.commit(
+            ActivityFailed(scheduled_id=2, failure=Failure(type=kind, message="")),
+            TimerCreated(path="charge", purpose=Purpose.RETRY, fire_at=due),
+        )
+        log.later(2)
+        log.commit(TimerFired(timer_id=4))
+        again(log)
+        assert live(log) == expected
+
+
 def test_a_history_met_as_it_stands_is_judged_without_the_leases() -> None:
     log = taking(claim(YOU, 2))
     log.writes = [w for w in log.writes if w.name != "order-1"] + [log.writes[-1]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from perdure.engine.values import JsonObject
 from perdure.verification.accounts import claim_of
-from perdure.verification.bodies import identity_of, number, text
+from perdure.verification.bodies import identity_of, number, part, text
 from perdure.verification.checks import Commit, EventCheck, Texts
 from perdure.verification.leases import SETTLED
 from perdure.verification.recipes import fails_on_unknown
@@ -142,6 +142,16 @@ def no_attempt_after_unknown(commit: Commit, event: JsonObject) -> Texts:
         yield f"{path}: attempt {event.get('attempt')} after an unknown outcome"
 
 
+def no_attempt_after_a_fault(commit: Commit, event: JsonObject) -> Texts:
+    """No attempt follows one whose expression failed: the call has happened."""
+    account, path = commit.account, text(event.get("path"))
+    last = account.attempts.get(account.open_of.get(path, 0))
+    if last is None or not last.ends:
+        return
+    if part(last.ends[0], "failure").get("type") == "ExpressionError":
+        yield f"{path}: attempt {event.get('attempt')} after an expression that failed"
+
+
 SCHEDULED = frozenset({"ActivityScheduled"})
 CLAIMED = frozenset({"ActivityClaimed"})
 
@@ -151,6 +161,7 @@ CHECKS = (
     EventCheck("I-13", SCHEDULED, in_sequence),
     EventCheck("I-13", SCHEDULED, after_back_off),
     EventCheck("I-13", SCHEDULED, same_request),
+    EventCheck("I-13", SCHEDULED, no_attempt_after_a_fault),
     EventCheck("I-12", CLAIMING, numbered_claims),
     EventCheck("I-12", CLAIMING, own_claims, needs_log=True),
     EventCheck("I-12", CLAIMING, shown_alive, needs_log=True),

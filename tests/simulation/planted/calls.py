@@ -41,6 +41,65 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="polled-start-under-the-plain-key",
+        section="Calls",
+        rule="the start of a polled call has a key of its own, which ends in /start",
+        changes=(
+            Change(
+                "executors/calls.py",
+                '    key = f"{work.key}/start" if call.poll is not None else work.key\n',
+                "    key = work.key\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="polled-before-the-acceptance",
+        section="Calls",
+        rule="the answer of a start is committed before the first poll",
+        changes=(
+            Change(
+                "executors/http.py",
+                "        return replace(answer, accepted=True)\n",
+                "        work = replace(work, answer=answer.result)\n"
+                "        return await self._poll_until_over(work, call, call.poll)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        name="failed-expression-tried-again",
+        section="Calls",
+        rule="an expression that failed is never repeated: the call has happened",
+        changes=(
+            Change(
+                "language/retrying.py",
+                '    if failure.final or failure.type == "ExpressionError":\n',
+                '    if failure.final and failure.type != "ExpressionError":\n',
+            ),
+        ),
+    ),
+    Mutant(
+        name="closed-call-goes-on",
+        section="The turn",
+        rule="what is in flight for an instance that ends is aborted",
+        changes=(
+            Change(
+                CALLS,
+                "            task = flight.tasks.get(scheduled_id)\n"
+                "            if task is not None:\n"
+                "                task.cancel()\n",
+                "",
+            ),
+            Change(
+                CALLS,
+                "        tasks = list(flight.tasks.values())\n"
+                "        for task in tasks:\n"
+                "            task.cancel()\n"
+                "        await asyncio.gather(*tasks, return_exceptions=True)\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
         name="accepted-call-started-again",
         section="Calls",
         rule="once the answer of a start is committed the call is only polled",

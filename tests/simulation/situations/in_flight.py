@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Plan, names_of
 from tests.simulation.situations.situation import Situation
 from tests.simulation.workloads.actions import Action, Delete, Resume, Suspend, Terminate
 from tests.simulation.workloads.canonical.parts import INSTANCE, job, recipe, step, workload
@@ -17,9 +17,16 @@ from tests.simulation.workloads.services import Script, Temper
 
 from perdure.engine.values import Json, JsonObject
 from perdure.testing.simulation.fates import Fault
+from perdure.testing.simulation.weather import Storm
 
 SENT, ANSWERED = 1.1, 9.0
 """Between these times nearly all first calls are on their way."""
+BROKEN: JsonObject = {
+    "output": "${result.body.absent.deeper}",
+    "retry": {"attempts": 3, "delay": "500ms", "when": "true"},
+}
+"""A step whose expression fails when its call has happened, which no policy may repeat."""
+SLOW, WILD = Temper(slow=1.0), Temper(slow=0.5, late=0.3, silent=0.2)
 BACKGROUND = frozenset({Fault.CONFLICT, Fault.REPLY_LOST, Fault.SERVER_ERROR, Fault.THROTTLED})
 
 
@@ -28,14 +35,14 @@ def in_flight(seed: int, draw: Draw) -> Plan:
     actions = draw.pick(CHANGES)(draw)
     script = Script(
         seed=seed,
-        tempers={"bank": draw.pick((Temper(slow=1.0), Temper(slow=0.5, late=0.3, silent=0.2)))},
+        tempers={"bank": draw.pick((SLOW, SLOW, WILD))},
     )
-    last = max(action.at for action in actions)
+    last, operators = actions[-1].at, draw.pick((1, 1, 1, 2, 3))
     return Plan(
         seed=str(seed),
         workload=workload(f"in-flight-{seed}", _spec(draw), *actions, script=script),
-        operators=draw.pick((1, 1, 2, 3)),
-        storms=(),
+        operators=operators,
+        storms=_deaths(draw, operators, actions[0].at),
         heal_at=last + draw.seconds(0.0, 10.0),
         rate=draw.pick((0.0, 0.0, 0.02)),
         faults=BACKGROUND,
@@ -43,8 +50,8 @@ def in_flight(seed: int, draw: Draw) -> Plan:
 
 
 def _spec(draw: Draw) -> JsonObject:
-    """Return up to three calls side by side, and mostly one that has seen them all."""
-    names = [f"c{number}" for number in range(draw.whole(1, 3))]
+    """Return two or three calls side by side, and mostly one that has seen them all."""
+    names = [f"c{number}" for number in range(draw.whole(2, 3))]
     steps: list[Json] = [_call(name, draw) for name in names]
     if draw.chance(0.7):
         called = tuple(name for name, made in zip(names, steps, strict=True) if not _polls(made))
@@ -57,17 +64,27 @@ def _call(name: str, draw: Draw) -> JsonObject:
         return {**job(name, every="1s"), "needs": []}
     made = step(name, service="bank", needs=[])
     assert isinstance(made, dict)
-    return made
+    return made | BROKEN if draw.chance(0.25) else made
 
 
 def _polls(made: Json) -> bool:
     return isinstance(made, dict) and "poll" in str(made)
 
 
+def _deaths(draw: Draw, operators: int, first: float) -> tuple[Storm, ...]:
+    """Let a process die in some cases, mostly while the instance is suspended."""
+    if draw.chance(0.7):
+        return ()
+    at = first + draw.seconds(-0.5, 5.0)
+    victim = draw.pick(names_of(operators))
+    return (Storm(at=at, kind="crash", victim=victim, seconds=draw.pick((0.1, 2.0))),)
+
+
 def _suspended(draw: Draw) -> Sequence[Action]:
     """Suspended for ever, or until shortly after, or until all answers have come."""
-    at = draw.seconds(SENT, draw.pick((2.0, ANSWERED)))
-    length = draw.pick((None, draw.seconds(0.01, 1.0), draw.seconds(3.0, 30.0)))
+    at = draw.seconds(SENT, draw.pick((2.0, 2.0, ANSWERED)))
+    longer = draw.seconds(3.0, 30.0)
+    length = draw.pick((None, None, draw.seconds(0.01, 1.0), longer, longer))
     begin: list[Action] = [Suspend(at=at, instance=INSTANCE)]
     return begin if length is None else [*begin, Resume(at=at + length, instance=INSTANCE)]
 
@@ -83,7 +100,7 @@ def _suspended_often(draw: Draw) -> Sequence[Action]:
 
 
 def _terminated(draw: Draw) -> Sequence[Action]:
-    return [Terminate(at=draw.seconds(SENT, ANSWERED), instance=INSTANCE)]
+    return [Terminate(at=draw.seconds(SENT, draw.pick((2.0, ANSWERED))), instance=INSTANCE)]
 
 
 def _deleted(draw: Draw) -> Sequence[Action]:
@@ -100,6 +117,8 @@ def _ended_while_suspended(draw: Draw) -> Sequence[Action]:
 
 
 CHANGES: tuple[Callable[[Draw], Sequence[Action]], ...] = (
+    _suspended,
+    _suspended,
     _suspended,
     _suspended,
     _suspended_often,

@@ -35,7 +35,7 @@ class _Silence:
 
 def silences(seed: int, draw: Draw) -> Plan:
     """Return a plan in which a process is silent for a while, between claims of calls."""
-    silence = draw.pick((_comes_back, _comes_back, _unheard, _unheard, _dies, _stutters))(draw)
+    silence = draw.pick(SILENCINGS)(draw)
     script = Script(seed=seed, tempers={"bank": Temper(slow=1.0), "stock": Temper(late=0.2)})
     return Plan(
         seed=str(seed),
@@ -134,5 +134,62 @@ def _stutters(draw: Draw) -> _Silence:
         heal_at=at + draw.seconds(0.0, 10.0),
     )
 
+
+def _dies_often(draw: Draw) -> _Silence:
+    """One dies again and again, each time before the answer to its call has come."""
+    operators, at, storms = draw.pick((1, 1, 2)), 1.5, list[Storm]()
+    victims = names_of(operators)
+    for _ in range(draw.whole(20, 26)):
+        for victim in victims:
+            storms.append(Storm(at=at, kind="crash", victim=victim, seconds=0.1))
+        at += draw.seconds(0.5, 0.9)
+    return _Silence(storms=tuple(storms), starts=(), operators=operators, heal_at=at)
+
+
+def _stands_still(draw: Draw) -> _Silence:
+    """The clock of one stands still, and nothing else goes wrong with it."""
+    operators = draw.pick((1, 2))
+    victim, at = draw.pick(names_of(operators)), draw.seconds(1.0, 3.0)
+    length = DEAD + draw.seconds(3.0, 20.0)
+    return _Silence(
+        storms=(Storm(at=at, kind="clock stands", victim=victim, seconds=length),),
+        starts=_several(draw, at + 5.0, at + length + SETTLED, 4),
+        operators=operators,
+        heal_at=at + length + SETTLED,
+    )
+
+
+def _robbed(draw: Draw) -> _Silence:
+    """The Lease of one is given to somebody else and then deleted, before its next renewal.
+
+    Processes start 0.3 s after each other, and renew every 2 s, and 20 ms for the way.
+    """
+    operators = draw.pick((2, 2, 3))
+    number, turns = draw.whole(0, operators - 1), draw.whole(1, 5)
+    victim, renewed = names_of(operators)[number], 0.3 * number + 0.04 + 2.02 * turns
+    at = renewed + draw.seconds(0.02, 0.2)
+    gone = renewed + draw.seconds(1.6, 1.95)
+    return _Silence(
+        storms=(
+            Storm(at=at, kind="lease stolen", victim=victim),
+            Storm(at=gone, kind="lease deleted", victim=victim),
+        ),
+        starts=_several(draw, 1.0, at, 3) + _several(draw, gone, gone + 2 * SETTLED, 5),
+        operators=operators,
+        heal_at=at + 3 * SETTLED,
+    )
+
+
+SILENCINGS = (
+    _comes_back,
+    _comes_back,
+    _unheard,
+    _unheard,
+    _dies,
+    _dies_often,
+    _robbed,
+    _stands_still,
+    _stutters,
+)
 
 SILENCES = Situation(name="silences", bring_about=silences)
