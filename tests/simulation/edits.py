@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.simulation.workloads.actions import Edit
+from tests.simulation.workloads.actions import Edit, Spoilt
 
 from perdure.engine.values import Json, JsonObject
+from perdure.verification.evidence import ClientCall, Outcome
 
 HOLD = "example.com/hold"
+DAMAGE = frozenset(
+    {
+        *Spoilt,
+        Edit.STATUS_HISTORY,
+        Edit.STATUS_EVENT,
+        Edit.STATUS_FORM,
+        Edit.STATUS_REMOVED,
+    }
+)
+"""What corrupts an instance, which is met when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,11 @@ class Patch:
 
     operations: tuple[JsonObject, ...]
     subresource: str | None = None
+
+
+def is_damage(call: ClientCall) -> bool:
+    """Return whether a call has corrupted an instance, as far as its user knows."""
+    return call.outcome is Outcome.ACKNOWLEDGED and call.details.get("edit") in DAMAGE
 
 
 def patch_of(edit: Edit, body: JsonObject, mark: str) -> Patch:

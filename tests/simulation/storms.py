@@ -27,7 +27,6 @@ POINTS = {
     Fault.WATCH: Point.WATCH,
     Fault.STALE: Point.WATCH,
     Fault.USER: Point.LEASE,
-    Fault.CORRUPTION: Point.READ_INSTANCE,
 }
 """Where those strike that strike at one point; the others are counted without one."""
 

@@ -12,6 +12,7 @@ from functools import partial
 from unittest.mock import patch
 
 import orjson
+from tests.simulation.edits import is_damage
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan, names_of
 from tests.simulation.rest import is_at_rest, is_over
@@ -31,11 +32,12 @@ from perdure.settings import OperatorSettings
 from perdure.testing.apiserver import ApiServer, Request
 from perdure.testing.simulation.calls import Ledger, SimulatedSender
 from perdure.testing.simulation.clocks import SimulatedClock
-from perdure.testing.simulation.fates import Calm, Fate, Fates, Occasion, Record, Stroke
+from perdure.testing.simulation.fates import Calm, Fate, Fates, Fault, Occasion, Record, Stroke
 from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.meddling import Meddler
 from perdure.testing.simulation.network import Cluster, SimulatedTransport
 from perdure.testing.simulation.operators import NAMESPACE, OperatorProgram, Reviews
+from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.post import Post, SeededPost
 from perdure.testing.simulation.scheduler import Scheduler, SpinningError
 from perdure.verification.evidence import ClientCall, Disturbance, Evidence, Violation
@@ -274,6 +276,8 @@ class World:
 
     def _outcome(self, ended_at: datetime | None) -> Outcome:
         evidence = self._evidence(ended_at)
+        for _ in filter(is_damage, self.calls):
+            self.record.count(Fault.CORRUPTION, Point.READ_INSTANCE)
         violations = [*self.violations]
         if not violations and ended_at is not None:
             violations += conclude(self._watcher, evidence)
