@@ -269,14 +269,16 @@ async def test_time_used_up_before_sending_leaves_nothing_unknown() -> None:
 
 
 async def test_a_process_that_became_mute_on_the_way_sends_when_it_is_heard_again() -> None:
-    clock = SteppingClock()
+    clock, looks = SteppingClock(), [True, False, False]
     async with (
         serving(answers(200)) as ledger,
-        executing(mapped(ledger), clock=clock, may_send=lambda: clock.at >= 3.0) as executor,
+        executing(
+            mapped(ledger), clock=clock, may_send=lambda: looks.pop(0) if looks else True
+        ) as executor,
     ):
         answer = await call(executor, REQUEST)
     assert answer.failure is None
-    assert clock.at == 3.0
+    assert clock.sleeps == [http.MUTE_LOOK_SECONDS]
     assert len(ledger.entries) == 1
 
 

@@ -262,3 +262,25 @@ async def test_a_mute_process_polls_when_it_is_heard_again() -> None:
     assert answer.failure is None
     assert clock.at == 12.0
     assert len(ledger.entries) == 1
+
+
+async def test_a_mute_process_does_not_fail_by_looking_for_a_way_that_is_out_of_reach() -> None:
+    clock = SteppingClock()
+
+    def may_send() -> bool:
+        return clock.at >= 12.0
+
+    class OutOfReach(ScriptedNames):
+        async def addresses(self, host: str) -> list[str]:
+            if not may_send():
+                raise OSError(-3, "Temporary failure in name resolution")
+            return ["127.0.0.1"]
+
+    async with serving(DONE) as ledger:
+        policy = CallPolicy.parse(service_map=[f"inventory=http://inventory.test:{ledger.port}"])
+        async with executing(
+            policy, clock=clock, names=OutOfReach(), until=is_done, may_send=may_send
+        ) as executor:
+            answer = await call(executor, start(), accepted=accepted())
+    assert answer.failure is None
+    assert len(ledger.entries) == 1

@@ -131,8 +131,13 @@ class HttpExecutor:
     async def _sent(
         self, call: Call, route: Callable[[], Awaitable[_Route]]
     ) -> tuple[str, Response]:
-        """Find the way and send, both within the attempt's time, which begins anew while mute."""
+        """Find the way and send, both within the attempt's time, which begins anew while mute.
+
+        A mute process does not look for the way, either: it may not reach the API server, and the
+        attempt, or the poll, would fail by that.
+        """
         while True:
+            await self._heard()
             label, is_sent = call.label, False
             try:
                 async with asyncio.timeout(call.timeout_seconds):
@@ -143,7 +148,6 @@ class HttpExecutor:
             except TimeoutError:
                 message = f"{label}: no complete answer within {call.timeout_seconds:g} s"
                 raise timed_out(message, is_unknown=is_sent) from None
-            await self._heard()
 
     async def _heard(self) -> None:
         while not self._may_send():
