@@ -15,7 +15,7 @@ from tests.simulation.workloads.canonical.parts import INSTANCE, job, recipe, st
 from tests.simulation.workloads.draws import Draw
 from tests.simulation.workloads.services import Script, Temper
 
-from perdure.engine.values import Json, JsonObject
+from perdure.engine.values import JsonObject
 from perdure.testing.simulation.fates import Fault
 from perdure.testing.simulation.weather import Storm
 
@@ -52,7 +52,7 @@ def in_flight(seed: int, draw: Draw) -> Plan:
 def _spec(draw: Draw) -> JsonObject:
     """Return two or three calls side by side, and mostly one that has seen them all."""
     names = [f"c{number}" for number in range(draw.whole(2, 3))]
-    steps: list[Json] = [_call(name, draw) for name in names]
+    steps = [_call(name, draw) for name in names]
     if draw.chance(0.7):
         called = tuple(name for name, made in zip(names, steps, strict=True) if not _polls(made))
         steps.append(step("join", seen=called, needs=[*names]))
@@ -63,12 +63,11 @@ def _call(name: str, draw: Draw) -> JsonObject:
     if draw.chance(0.5):
         return {**job(name, every="1s"), "needs": []}
     made = step(name, service="bank", needs=[])
-    assert isinstance(made, dict)
     return made | BROKEN if draw.chance(0.25) else made
 
 
-def _polls(made: Json) -> bool:
-    return isinstance(made, dict) and "poll" in str(made)
+def _polls(made: JsonObject) -> bool:
+    return "poll" in str(made)
 
 
 def _deaths(draw: Draw, operators: int, first: float) -> tuple[Storm, ...]:
