@@ -37,3 +37,12 @@ def test_an_ambush_strikes_once_and_only_the_request_that_it_waits_for() -> None
         )
     ]
     assert met == [None, None, None, None, FATE, None]
+
+
+def test_every_request_counts_for_every_ambush_and_meets_one_of_them() -> None:
+    ambushes = tuple(
+        Ambush(process="perdure-0", point=Point.RECIPE, since=0.0, fate=FATE, number=number)
+        for number in (1, 1, 3)
+    )
+    fates = Ambushed(ambushes, Calm())
+    assert [fates.decide(occasion(float(at))) for at in range(5)] == [FATE, FATE, FATE, None, None]

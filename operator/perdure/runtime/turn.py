@@ -165,7 +165,7 @@ class Turns:
                 return await self._committed(snapshot, decision)
             case Conflict():
                 fresh = await self._store.load(base.key, fresh=True)
-                return Rest(is_gone=True) if fresh is None else fresh
+                return await self._gone(base.key) if fresh is None else fresh
             case Unknown():
                 self._store.forget(base.key)
                 return Rest(again=True, retry_in=1.0)

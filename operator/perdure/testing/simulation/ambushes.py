@@ -11,10 +11,7 @@ from perdure.testing.simulation.points import Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambush:
-    """From `since` (virtual seconds) on, the `number`th request of a process at a point.
-
-    Requests that an earlier ambush has struck do not count.
-    """
+    """From `since` (virtual seconds) on, the `number`th request of a process at a point."""
 
     process: str
     point: Point
@@ -34,17 +31,17 @@ class Ambush:
 
 
 class Ambushed:
-    """Each ambush strikes once; of all other requests somebody else decides."""
+    """Each ambush strikes once, one at a time; of all other requests somebody else decides."""
 
     def __init__(self, ambushes: Sequence[Ambush], otherwise: Fates) -> None:
         self._left = {ambush: ambush.number for ambush in ambushes}
         self._otherwise = otherwise
 
     def decide(self, occasion: Occasion) -> Fate | None:
-        for ambush in [*self._left]:
-            if ambush.concerns(occasion):
-                self._left[ambush] -= 1
-                if self._left[ambush] == 0:
-                    del self._left[ambush]
-                    return ambush.fate
-        return self._otherwise.decide(occasion)
+        struck: Fate | None = None
+        for ambush in [each for each in self._left if each.concerns(occasion)]:
+            self._left[ambush] -= 1
+            if self._left[ambush] <= 0 and struck is None:
+                del self._left[ambush]
+                struck = ambush.fate
+        return struck or self._otherwise.decide(occasion)
