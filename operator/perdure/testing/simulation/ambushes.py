@@ -34,14 +34,16 @@ class Ambushed:
     """Each ambush strikes once, one at a time; of all other requests somebody else decides."""
 
     def __init__(self, ambushes: Sequence[Ambush], otherwise: Fates) -> None:
-        self._left = {ambush: ambush.number for ambush in ambushes}
+        self._ambushes = dict(enumerate(ambushes))
+        self._left = [ambush.number for ambush in ambushes]
         self._otherwise = otherwise
 
     def decide(self, occasion: Occasion) -> Fate | None:
         struck: Fate | None = None
-        for ambush in [each for each in self._left if each.concerns(occasion)]:
-            self._left[ambush] -= 1
-            if self._left[ambush] <= 0 and struck is None:
-                del self._left[ambush]
-                struck = ambush.fate
+        for place, ambush in [*self._ambushes.items()]:
+            if not ambush.concerns(occasion):
+                continue
+            self._left[place] -= 1
+            if self._left[place] <= 0 and struck is None:
+                struck = self._ambushes.pop(place).fate
         return struck or self._otherwise.decide(occasion)
