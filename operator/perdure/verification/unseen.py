@@ -1,16 +1,16 @@
-"""What no check can see in the three logs, and who looks at it instead: part of docs/proof.md."""
+"""What no check can see in the logs, and who looks at it instead: part of docs/proof.md."""
 
 from __future__ import annotations
 
 UNSEEN: tuple[tuple[str, str], ...] = (
     (
-        "whether a patch tested what it should (uid, rev, resourceVersion, generation)",
+        "whether a patch tested what it should (uid, rev, digest, resourceVersion, generation)",
         "its consequences are seen: a rev that is skipped, an end by an old generation; the rest "
         "by the planted bugs",
     ),
     (
         "whether an unknown outcome was resolved by reading, and a delete had its preconditions",
-        "the log of requests of the simulation, not that of writes",
+        "the exchanges of the simulation, not the log of writes",
     ),
     (
         "that deciding twice gives the same events (I-29), and that other versions fold alike",

@@ -12,7 +12,6 @@ from tests.simulation.planted.copies import ROOT
 from tests.simulation.planted.hunt import Result, hunt_all
 from tests.simulation.planted.mutant import Mutant
 from tests.simulation.planted.tables import as_json, line, markdown
-from tests.simulation.planted.uncaught import UNCAUGHT
 
 OUTPUT = ROOT / "build"
 SEEDS, QUICK_SEEDS = 2000, 100
@@ -37,9 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     found = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
-    found.add_argument(
-        "names", nargs="*", metavar="NAME", help="of mutants; without: all to be caught"
-    )
+    found.add_argument("names", nargs="*", metavar="NAME", help="of mutants; without: all")
     found.add_argument("--seeds", type=int, help=f"at most, for each; {SEEDS} if not given")
     found.add_argument("--first", type=int, default=0, help="the first of the seeds")
     found.add_argument("--situation", action="append", help="only seeds that bring it about")
@@ -50,12 +47,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen(names: Sequence[str], *, is_quick: bool) -> list[Mutant]:
-    """Return the mutants of these names, else all to be caught. Exits for an unknown one."""
+    """Return the mutants of these names, else all. Exits for an unknown one."""
     known = {mutant.name: mutant for mutant in MUTANTS}
     unknown = [name for name in names if name not in known]
     if unknown:
         sys.exit(f"there is no mutant {', '.join(unknown)}; known are {', '.join(known)}")
-    usual = QUICK if is_quick else [name for name in known if name not in UNCAUGHT]
+    usual = QUICK if is_quick else list(known)
     return [known[name] for name in names or usual]
 
 

@@ -227,7 +227,7 @@ MUTANTS = (
             Change(
                 TURN,
                 "                fresh = await self._store.load(base.key, fresh=True)\n"
-                "                return Rest(is_gone=True) if fresh is None else fresh\n",
+                "                return await self._gone(base.key) if fresh is None else fresh\n",
                 "                return base\n",
             ),
         ),
