@@ -7,6 +7,8 @@ import gzip
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -427,6 +429,30 @@ async def test_tls_checks_the_name_and_not_the_address(
             is_failure(answer, "NoAnswer", retryable=True, unknown=False)
             assert "api.example.com" in failure_of(answer).message
             assert ledger.entries == []
+
+
+@contextmanager
+def unanswering() -> Iterator[int]:
+    """Listen on 127.0.0.2 and let no connection come about; yield the port."""
+    with socket.socket() as listener, ExitStack() as waiting:
+        listener.bind(("127.0.0.2", 0))
+        listener.listen(0)
+        for _ in range(4):  # more than the queue holds
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+async def test_an_address_that_does_not_answer_gives_up_soon_and_sends_nothing() -> None:
+    with unanswering() as port:
+        policy = CallPolicy.parse(["127.0.0.2"])
+        limits = CallLimits(connect_seconds=0.2)
+        async with executing(policy, limits=limits) as executor:
+            request: JsonObject = {"method": "GET", "url": f"http://127.0.0.2:{port}/x"}
+            answer = await call(executor, request)
+    is_failure(answer, "NoAnswer", retryable=True, unknown=False)
+    assert "no connection in time" in failure_of(answer).message
 
 
 async def test_an_address_that_is_down_gives_way_to_the_next() -> None:

@@ -21,6 +21,8 @@ from perdure.executors.answers import MAX_ANSWER_BYTES, Response
 from perdure.executors.failures import no_answer, too_large
 from perdure.executors.targets import Target
 
+NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Nothing was sent."""
 DESCRIPTOR_TAKEN = "is used by transport"
 MAX_ADDRESSES = 4
 """Of a name with many: trying on is for one that is down, the retry policy is for the rest."""
@@ -28,10 +30,15 @@ MAX_ADDRESSES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """How many calls may be on their way at once, in all and to one address and port."""
+    """How many calls may be on their way at once, in all and to one address and port.
+
+    `connect_seconds` is less than lies between the moment from which a process without renewals
+    sends nothing and the one from which it counts as dead: no call begins after that.
+    """
 
     total: int = 200
     per_host: int = 64
+    connect_seconds: float = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,7 @@ class Connections:
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_send_once,),
             skip_auto_headers=("Content-Type",),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds),
             trust_env=False,
         )
 
@@ -91,7 +98,7 @@ class Connections:
         for address in target.addresses[:MAX_ADDRESSES]:
             try:
                 return await self._send_to(address, target, outgoing)
-            except aiohttp.ClientConnectorError as error:
+            except NOT_CONNECTED as error:
                 reason = _reason(error)
         raise no_answer(f"{outgoing.label}: cannot connect to {target.origin}: {reason}")
 
@@ -107,7 +114,7 @@ class Connections:
                 server_hostname=origin.host if origin.scheme == "https" else None,
             ) as response:
                 return await _read(outgoing.label, response)
-        except aiohttp.ClientConnectorError:
+        except NOT_CONNECTED:
             raise
         except aiohttp.ClientError as error:
             raise no_answer(
@@ -168,6 +175,8 @@ def _not_connected(request: aiohttp.ClientRequest, error: RuntimeError) -> Excep
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"TLS: {error.certificate_error}"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection in time"
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error)
     if isinstance(error, aiohttp.ClientResponseError):
