@@ -269,7 +269,7 @@ class Instances:
         elif reason == "ApiServer":
             logger.info("A turn failed; it is tried again", extra=_about(key, error))
         else:
-            logger.error("An instance cannot go on", extra=_about(key, error), exc_info=error)
+            _tell(key, error, is_new=failures == 0)
             await self._store.stall(key, reason, _told(error))
         self._later(key, seconds, Lane.RESYNC)
 
@@ -320,6 +320,16 @@ class Instances:
     def count(self) -> int:
         """Return how many unfinished instances are known."""
         return len(self._records)
+
+
+def _tell(key: InstanceKey, error: Exception, *, is_new: bool) -> None:
+    """Log that an instance cannot go on: loudly once, and with a traceback where it may be a bug."""
+    logger.log(
+        logging.ERROR if is_new else logging.INFO,
+        "An instance cannot go on",
+        extra=_about(key, error),
+        exc_info=error if is_new and not isinstance(error, PerdureError) else None,
+    )
 
 
 def _waits_for_the_unannounced(snapshot: Snapshot) -> bool:
