@@ -323,7 +323,7 @@ class Instances:
 
 
 def _tell(key: InstanceKey, error: Exception, *, is_new: bool) -> None:
-    """Log that an instance cannot go on: loudly once, and with a traceback where it may be a bug."""
+    """Log that an instance cannot go on: loudly once, with a traceback where it may be a bug."""
     logger.log(
         logging.ERROR if is_new else logging.INFO,
         "An instance cannot go on",
