@@ -10,9 +10,9 @@ import orjson
 
 from perdure.kubernetes.leases import lease_name
 from perdure.testing.apiserver import Request
+from perdure.testing.simulation.cluster import Cluster
 from perdure.testing.simulation.fates import Fault, Record
 from perdure.testing.simulation.hosts import Host
-from perdure.testing.simulation.network import Cluster
 from perdure.testing.simulation.operators import NAMESPACE
 from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.refusals import Policy

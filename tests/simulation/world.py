@@ -32,10 +32,11 @@ from perdure.settings import OperatorSettings
 from perdure.testing.apiserver import ApiServer, Request
 from perdure.testing.simulation.calls import Ledger, SimulatedSender
 from perdure.testing.simulation.clocks import SimulatedClock
+from perdure.testing.simulation.cluster import Cluster
 from perdure.testing.simulation.fates import Calm, Fate, Fates, Fault, Occasion, Record, Stroke
 from perdure.testing.simulation.hosts import Host
 from perdure.testing.simulation.meddling import Meddler
-from perdure.testing.simulation.network import Cluster, SimulatedTransport
+from perdure.testing.simulation.network import SimulatedTransport
 from perdure.testing.simulation.operators import NAMESPACE, OperatorProgram, Reviews
 from perdure.testing.simulation.points import Point
 from perdure.testing.simulation.post import Post, SeededPost
