@@ -231,6 +231,18 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="numbers-kept-as-they-came",
+        section="History",
+        rule="a value is brought into one form before it enters a history",
+        changes=(
+            Change(
+                "engine/values.py",
+                "    if value.is_integer() and INT64_MIN <= value <= INT64_MAX:\n",
+                "    if value.is_integer() and value > INT64_MAX:\n",
+            ),
+        ),
+    ),
+    Mutant(
         name="newer-form-written-on",
         section="History",
         rule="an operator that meets a history of a newer form leaves the instance alone",
