@@ -41,6 +41,9 @@ POINTS: Mapping[Point, float] = {
     Point.RECIPE: 1,
 }
 """Points by how often they are wanted: the rarer by themselves, the more often."""
+RATES = (0.15, 0.3, 0.5)
+RATES_OF_FEW = (0.5, 0.8)
+"""Where a world has a handful of requests, of which most are disturbed."""
 ROUNDS = 4
 """Calls and time-outs of each instance."""
 HEAL_SECONDS = 40.0
@@ -57,7 +60,7 @@ def narrow(seed: int, draw: Draw) -> Plan:
         storms=_crashes(draw, operators, often),
         heal_at=HEAL_SECONDS,
         points=frozenset({point}),
-        rate=draw.pick((0.15, 0.3, 0.5)),
+        rate=draw.pick(RATES_OF_FEW if point is Point.RETENTION else RATES),
         faults=frozenset(SWARM),
         status_bytes=SMALL_STATUS,
     )
