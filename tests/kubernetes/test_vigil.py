@@ -14,7 +14,8 @@ def watching() -> Vigil:
 
 
 def look(vigil: Vigil, at: float, lease: Lease | None) -> list[str]:
-    return vigil.look({} if lease is None else {NAME: lease}, began=at, ended=at)
+    leases = {} if lease is None else {NAME: lease}
+    return vigil.look(leases, of=vigil.watched, began=at, ended=at)
 
 
 def test_one_that_renews_lives() -> None:
@@ -30,6 +31,16 @@ def test_a_lease_that_names_another_or_none_means_death_at_once() -> None:
         assert look(vigil, 0, Lease(holder, "1")) == [A]
         assert vigil.is_dead(A, 1000)
         assert len(vigil) == 0
+
+
+def test_one_heard_of_during_a_look_is_not_judged_by_it() -> None:
+    before = Lease("a_0000000000000000", "1")
+    vigil = Vigil(dead_seconds=15, longest_step=4)
+    of = vigil.watched
+    vigil.watch(A)
+    assert vigil.look({NAME: before}, of=of, began=0, ended=1) == []
+    assert not vigil.is_dead(A, 1)
+    assert look(vigil, 2, Lease(A, "2")) == []
 
 
 def test_silence_of_15_seconds_means_death_told_once() -> None:
@@ -63,9 +74,9 @@ def test_only_the_time_between_the_looks_counts() -> None:
     vigil = Vigil(dead_seconds=2, longest_step=4)
     vigil.watch(A)
     leases = {NAME: Lease(A, "1")}
-    assert vigil.look(leases, began=0.0, ended=1.5) == []
-    assert vigil.look(leases, began=3.0, ended=3.5) == []
-    assert vigil.look(leases, began=4.0, ended=4.0) == [A]
+    assert vigil.look(leases, of=vigil.watched, began=0.0, ended=1.5) == []
+    assert vigil.look(leases, of=vigil.watched, began=3.0, ended=3.5) == []
+    assert vigil.look(leases, of=vigil.watched, began=4.0, ended=4.0) == [A]
 
 
 def test_one_that_is_heard_of_again_lives_again_and_may_die_again() -> None:

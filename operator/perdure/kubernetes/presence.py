@@ -244,7 +244,7 @@ class LeasePresence:
             await self._clock.sleep(self._times.look_seconds)
 
     async def _look(self) -> None:
-        began = self._clock.monotonic()
+        began, of = self._clock.monotonic(), self._vigil.watched
         try:
             items = await self._objects.list(LEASES, self._namespace, labels=f"{LABEL}=true")
         except PerdureError as error:
@@ -252,7 +252,7 @@ class LeasePresence:
             LOG.warning("the Leases of others could not be read", extra=self._fields(error))
             return
         ended = self._clock.monotonic()
-        for dead in self._vigil.look(leases_by_name(items), began=began, ended=ended):
+        for dead in self._vigil.look(leases_by_name(items), of=of, began=began, ended=ended):
             LOG.warning("a process is dead", extra={**self._fields(), "dead": dead})
             self._deaths.put_nowait(dead)
 

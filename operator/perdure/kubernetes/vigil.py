@@ -61,14 +61,26 @@ class Vigil:
         watched = self._watched.get(incarnation)
         return watched is not None and self._is_silent(watched) and now < self._fresh_until
 
-    def look(self, leases: Mapping[str, Lease], *, began: float, ended: float) -> list[str]:
-        """Take a complete look, made between two monotonic times; return who is newly dead."""
+    @property
+    def watched(self) -> frozenset[str]:
+        """Return who is watched: whoever begins a look has to remember it."""
+        return frozenset(self._watched)
+
+    def look(
+        self, leases: Mapping[str, Lease], *, of: frozenset[str], began: float, ended: float
+    ) -> list[str]:
+        """Take a complete look, made between two monotonic times; return who is newly dead.
+
+        `of` are those that were watched when it began. Of one that was heard of while the look was
+        under way it may show the Lease as it stood before that process took it.
+        """
         step = 0.0 if self._looked_at is None else began - self._looked_at
         step = min(step, self._longest_step)
         if began >= self._fresh_until:
             self._tell_again()
         self._looked_at, self._fresh_until = ended, began + self._longest_step
-        found = [(each, leases.get(lease_name(identity_of(each)))) for each in self._watched]
+        known = [each for each in self._watched if each in of]
+        found = [(each, leases.get(lease_name(identity_of(each)))) for each in known]
         return [each for each, lease in found if self._judge(each, lease, step)]
 
     def _tell_again(self) -> None:
