@@ -45,6 +45,13 @@ def test_a_base_that_stands_again_because_an_edit_was_taken_back_may_be_committe
     assert found(log, replace(commit(log, 1, 0), revision=0), commit(log, 1, 1, code=200)) == []
 
 
+def test_an_instance_that_is_gone_may_be_heard_of_once_more() -> None:
+    log = calling()
+    tests = (("/metadata/uid", "of-one-before"), ("/status/rev", 1))
+    gone = [replace(commit(log, 1, after), tests=tests) for after in (0, 1)]
+    assert found(log, *gone) == []
+
+
 def test_what_was_refused_for_what_it_says_may_be_tried_again_on_its_base() -> None:
     log = calling()
     assert found(log, commit(log, 1, 0), commit(log, 1, 1)) == []

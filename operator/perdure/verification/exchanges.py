@@ -21,6 +21,7 @@ REFUSED = 422
 SLOW_DOWN = 429
 FEW, A_WHILE = 20, timedelta(seconds=10)
 """So often at most is asked within such a time what is refused each time: back-off doubles."""
+UID = "/metadata/uid"
 COMMITS = "/workflowinstances/"
 
 Findings = Iterator[Finding]
@@ -29,14 +30,18 @@ Process = tuple[str, int]
 
 
 def decided_anew(trial: Trial) -> Findings:
-    """After a conflict the decision is dropped: nothing is committed again on a base that lost."""
+    """After a conflict the decision is dropped: nothing is committed again on a base that lost.
+
+    Of an instance that is gone a process may hear once more: a watch that begins anew may lag.
+    """
     versions = _versions(trial)
     for (actor, _), exchanges in _by_process(trial.evidence.exchanges).items():
         lost: dict[tuple[str, str], Exchange] = {}
         for one in exchanges:
             base = one.path, repr(one.tests)
             earlier = lost.get(base)
-            if earlier is not None and earlier.answered <= one.sent and _has_lost(versions, one):
+            is_later = earlier is not None and earlier.answered <= one.sent
+            if earlier and is_later and _has_lost(versions, one) and not _is_gone(versions, one):
                 yield Finding(
                     one.path, f"{actor} sent at {one.sent} what had lost at {earlier.answered}"
                 )
@@ -51,10 +56,21 @@ def _is_refused(one: Exchange) -> bool:
 
 def _has_lost(versions: Mapping[str, list[Write]], one: Exchange) -> bool:
     """Return whether the object was another than the patch tested when it was looked at."""
+    body = _body(versions, one)
+    return any(not is_same(_at(body, path), value) for path, value in one.tests)
+
+
+def _is_gone(versions: Mapping[str, list[Write]], one: Exchange) -> bool:
+    """Return whether the object that was meant did not stand there any more, or another did."""
+    uid = _at(_body(versions, one), UID)
+    return any(path == UID and value != uid for path, value in one.tests)
+
+
+def _body(versions: Mapping[str, list[Write]], one: Exchange) -> JsonObject:
+    """Return the object as it was when the request was looked at; an empty one where none was."""
     writes = versions.get(_place(one.path), [])
     before = bisect_right(writes, one.revision, key=lambda write: write.revision)
-    body = writes[before - 1].after if before else None
-    return any(not is_same(_at(body or NOTHING, path), value) for path, value in one.tests)
+    return (writes[before - 1].after if before else None) or NOTHING
 
 
 def _at(body: JsonObject, pointer: str) -> Json:
