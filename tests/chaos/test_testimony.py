@@ -67,6 +67,20 @@ def test_a_deletion_is_that_of_the_operator_who_asked_for_it_or_of_a_user() -> N
         assert [write.actor for write in writes_of(rows, sightings)] == ["administrator", actor]
 
 
+def test_a_theft_is_the_administrators_although_a_renewal_is_on_its_way() -> None:
+    sightings = Sightings()
+    sightings.note("a", "PUT", f"{LEASES}/order", b"{}")
+    holders = ("a_0000000000000001", "administrator_0000000000000009")
+    rows = [
+        Seen(revision, now(), "leases/ns/order", held)
+        for revision, held in enumerate(
+            {"metadata": {"uid": "l", "name": "order"}, "spec": {"holderIdentity": holder}}
+            for holder in holders
+        )
+    ]
+    assert [write.actor for write in writes_of(rows, sightings)][1] == "administrator"
+
+
 def test_a_version_shares_what_has_not_changed_with_the_one_before() -> None:
     before: Object = {"a": {"b": [1]}, "events": [{"id": 1}, {"id": 2}], "c": 1}
     after: Object = {"a": {"b": [1]}, "events": [{"id": 1}, {"id": 2}, {"id": 3}], "c": 2}

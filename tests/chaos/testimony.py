@@ -64,7 +64,13 @@ def stranger(resource: str) -> str:
 def maker_of(
     seen: Seen, before: JsonObject | None, after: JsonObject | None, sightings: Sightings
 ) -> Sighting | None:
-    """Return the request of an operator that made this write, None if it was none of theirs."""
+    """Return the request of an operator that made this write, None if it was none of theirs.
+
+    A Lease that is given to the administrator's stranger was given by the administrator, although
+    a renewal may have been on its way whose answer nobody saw.
+    """
+    if holder_of(after).startswith(ADMINISTRATOR) and holder_of(after) != holder_of(before):
+        return None
     commit, known = commit_of(after), commit_of(before)
     made = Made(
         place=seen.place,
@@ -74,6 +80,11 @@ def maker_of(
         methods=CREATING if before is None else DELETING if after is None else CHANGING,
     )
     return sightings.maker(made)
+
+
+def holder_of(body: JsonObject | None) -> str:
+    spec: Any = (body or {}).get("spec")
+    return str(spec.get("holderIdentity", "")) if isinstance(spec, dict) else ""
 
 
 def commit_of(body: JsonObject | None) -> str:
