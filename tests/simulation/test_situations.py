@@ -6,6 +6,8 @@ import pytest
 from tests.simulation.plans import plan_of, seeds_of, situation_of
 from tests.simulation.planted.copies import ROOT
 from tests.simulation.situations import SITUATIONS, Situation
+from tests.simulation.workloads.actions import Edit, Tamper
+from tests.simulation.workloads.clients import EDITS
 
 
 def test_the_page_on_proofs_names_every_situation() -> None:
@@ -45,3 +47,10 @@ def test_seeds_bring_about_what_their_plan_says() -> None:
 
     assert situation is not None
     assert plan_of(first) == situation.plan(first)
+
+
+def test_what_no_generated_user_does_is_done_in_situations() -> None:
+    plans = [situation.plan(seed) for situation in SITUATIONS for seed in range(60)]
+    done = {a.edit for plan in plans for a in plan.workload.actions if isinstance(a, Tamper)}
+
+    assert done >= set(Edit) - set(EDITS)

@@ -270,6 +270,17 @@ async def test_a_definition_is_applied_changed_and_deleted(world: World, mishap:
     assert world.stored("workflowdefinitions", "order") is None
 
 
+LASTING = (
+    Edit.LABEL,
+    Edit.ANNOTATE,
+    Edit.RETRY,
+    Edit.HOLD,
+    Edit.KEEP,
+    Edit.ADOPT,
+    Edit.DEFINITION,
+)
+
+
 @pytest.mark.parametrize("edit", list(Edit))
 async def test_every_edit_is_tried_and_its_fate_recorded(world: World, edit: Edit) -> None:
     world.begin()
@@ -277,7 +288,7 @@ async def test_every_edit_is_tried_and_its_fate_recorded(world: World, edit: Edi
     assert call.deed is Deed.EDIT
     assert call.details == {"edit": edit.value}
     assert world.objects.calls[-1] == "patch run-1"
-    is_lasting = edit in (Edit.LABEL, Edit.ANNOTATE, Edit.RETRY, Edit.HOLD, Edit.DEFINITION)
+    is_lasting = edit in LASTING
     assert call.outcome is (Outcome.ACKNOWLEDGED if is_lasting else Outcome.REFUSED)
 
 

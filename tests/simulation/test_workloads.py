@@ -15,7 +15,8 @@ from itertools import islice
 
 import pytest
 from tests.simulation.workloads import generated, is_confluent, reductions
-from tests.simulation.workloads.actions import Edit, Start, Tamper
+from tests.simulation.workloads.actions import Start, Tamper
+from tests.simulation.workloads.clients import EDITS
 from tests.simulation.workloads.verbs import RULES
 from tests.simulation.workloads.workload import VERBS, Workload, steps_in, verbs_in
 
@@ -100,7 +101,7 @@ def test_everything_that_users_can_do_is_done() -> None:
     )
     assert min(done.values()) >= 3, done
     assert len(done) == 10, done
-    assert set(edits) == set(Edit), edits
+    assert set(edits) == set(EDITS), edits
 
 
 def test_every_verb_and_what_may_stand_around_it_is_used() -> None:
