@@ -121,6 +121,35 @@ async def test_a_rejected_turn_is_an_error_of_its_instance() -> None:
         await world.turns.run(key)
 
 
+async def test_what_another_process_was_refused_stays_told_for_a_while() -> None:
+    world = World()
+    key = await begun(world)
+    stalled = Observed(stalled=("WriteRejected", "refused on purpose"))
+    world.store.touch(key, observed=stalled)
+    world.store.forget(key)
+    other = World(world.store, world.objects)
+    other.presence.incarnation = "perdure-1-1"
+    assert (await other.turns.run(key)).retry_in == 30.0
+    assert world.store.instances[key].snapshot.observed == stalled
+    other.clock.advance(30)
+    await other.turns.run(key)
+    assert world.store.instances[key].snapshot.observed == Observed()
+
+
+async def test_whoever_was_refused_takes_back_at_once_that_an_instance_is_stalled() -> None:
+    world = World()
+    key = await begun(world)
+    world.services.answer("a")
+    await rounds()
+    world.store.script = [Rejected("refused on purpose")]
+    with pytest.raises(RejectedTurnError):
+        await world.turns.run(key)
+    await world.store.stall(key, "WriteRejected", "refused on purpose")
+    world.store.forget(key)
+    await world.turns.run(key)
+    assert world.store.instances[key].snapshot.observed == Observed()
+
+
 async def test_a_claim_is_sent_once_and_not_while_the_lease_is_late() -> None:
     world = World()
     world.presence.may_send = False

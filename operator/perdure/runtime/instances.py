@@ -34,7 +34,7 @@ from perdure.runtime.events import EventDesk
 from perdure.runtime.inbox import parse_event
 from perdure.runtime.queue import KeyedQueue, Lane
 from perdure.runtime.retention import Retention
-from perdure.runtime.turn import RejectedTurnError, Rest, Turns
+from perdure.runtime.turn import WRITE_REJECTED, RejectedTurnError, Rest, Turns
 from perdure.runtime.wakes import Wakes
 
 logger = logging.getLogger(__name__)
@@ -348,7 +348,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, InvalidDefinitionError):
         return "RevisionUnusable"
     if isinstance(error, RejectedTurnError):
-        return "WriteRejected"
+        return WRITE_REJECTED
     if isinstance(error, PerdureError):
         return "ApiServer"
     return "InternalError"

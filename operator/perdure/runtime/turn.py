@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -48,6 +48,9 @@ from perdure.runtime.unfinished import Unfinished
 
 PAUSE = timedelta(seconds=1)
 """How soon to ask again while the Lease is late or the clock is not trusted."""
+STALLED_BY_ANOTHER = 30.0
+"""Seconds for which it stays told that another process was refused something."""
+WRITE_REJECTED = "WriteRejected"
 MAX_ROUNDS = 50
 """A turn that is still going on after so many commits goes to the end of the queue."""
 
@@ -96,6 +99,11 @@ class Turns:
         """Acceptances that were sent, by uid and digest of the pin: if one is committed, whether
         we hear of it or not, its revision has yet to be looked at."""
 
+        self._refused: set[str] = set()
+        """Uids of instances of which the last commit of this process was rejected."""
+        self._told: dict[str, float] = {}
+        """Since when (monotonic), by uid, this process knows that another was refused something."""
+
     def start_nothing(self) -> None:
         """Only take facts from now on: the process is stopping."""
         self._decider.is_stopping = True
@@ -134,7 +142,29 @@ class Turns:
             decision = await self._decide(base)
         if _is_idle(base, decision.turn) or self._is_left_to_others(base, decision.turn):
             return await self._settle_down(base, decision)
+        if self._leaves_stalled(base, decision.turn):
+            rest = await self._settle_down(base, decision)
+            return replace(rest, retry_in=STALLED_BY_ANOTHER) if isinstance(rest, Rest) else rest
         return await self._commit(base, decision)
+
+    def _leaves_stalled(self, base: Snapshot, turn: Turn) -> bool:
+        """Return whether there is nothing to write but that an instance is stalled no more.
+
+        Who was refused takes that back itself when it is not refused any more. Where another one
+        did so at once, the two would take turns for as long as the refusals last; for the case that
+        the one has died, it does so after a while.
+        """
+        uid, stalled = base.key.uid, base.observed.stalled
+        is_told = stalled is not None and stalled[0] == WRITE_REJECTED
+        is_all = not turn.events and base.generation == base.observed_generation
+        if not (is_told and is_all) or uid in self._refused:
+            self._told.pop(uid, None)
+            return False
+        now = self._clock.monotonic()
+        if now - self._told.setdefault(uid, now) < STALLED_BY_ANOTHER:
+            return True
+        del self._told[uid]
+        return False
 
     def _is_left_to_others(self, base: Snapshot, turn: Turn) -> bool:
         """Return whether this process, as it is stopping, has nothing to say of an instance.
@@ -174,12 +204,14 @@ class Turns:
             case Gone():
                 return await self._gone(base.key)
             case Rejected(message=message):
+                self._refused.add(base.key.uid)
                 raise RejectedTurnError(message)
             case _:
                 assert_never(outcome)
 
     async def _committed(self, snapshot: Snapshot, decision: Decided) -> Snapshot | Rest:
         self._measure(decision.turn)
+        self._refused.discard(snapshot.key.uid)
         self._unfinished.note(snapshot.key.uid, decision.known, decision.decided_at)
         started = await self._follow(snapshot, decision)
         await self._keep_revision(snapshot)
@@ -276,10 +308,7 @@ class Turns:
 
     async def _over(self, base: Snapshot) -> Rest:
         """The instance has ended or is being deleted: nothing is in flight any more."""
-        self._polls.forget(base.key.uid)
-        self._unfinished.forget(base.key.uid)
-        self._owed.pop(base.key.uid, None)
-        await self._calls.abort(base.key.uid)
+        await self._forget(base.key.uid)
         if base.state.ended is not None:
             self._desk.consumed(self._desk.taken(base))
             self._desk.refuse_ended(base)
@@ -296,11 +325,17 @@ class Turns:
         return Rest(snapshot=base)
 
     async def _gone(self, key: InstanceKey) -> Rest:
-        self._polls.forget(key.uid)
-        self._unfinished.forget(key.uid)
-        self._owed.pop(key.uid, None)
-        await self._calls.abort(key.uid)
+        await self._forget(key.uid)
         return Rest(is_gone=True)
+
+    async def _forget(self, uid: str) -> None:
+        """Keep nothing of an instance that is over, and abort its calls."""
+        self._polls.forget(uid)
+        self._unfinished.forget(uid)
+        self._owed.pop(uid, None)
+        self._told.pop(uid, None)
+        self._refused.discard(uid)
+        await self._calls.abort(uid)
 
 
 class RejectedTurnError(Exception):

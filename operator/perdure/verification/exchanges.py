@@ -95,15 +95,14 @@ def _place(path: str) -> str:
 
 
 def backs_off(trial: Trial) -> Findings:
-    """What is refused for what it says is asked for less and less often, while nothing changes."""
+    """What is refused for what it says is asked for less and less often."""
     versions = _versions(trial)
     for (actor, _), exchanges in _by_process(trial.evidence.exchanges).items():
-        refused: dict[tuple[str, str], list[Exchange]] = defaultdict(list)
+        refused: dict[str, list[Exchange]] = defaultdict(list)
         for one in exchanges:
             if _is_refused(one) and not _has_lost(versions, one):
-                version = str(_at(_body(versions, one), "/metadata/resourceVersion"))
-                refused[one.path, version].append(one)
-        for (path, _), each in refused.items():
+                refused[one.path].append(one)
+        for path, each in refused.items():
             ends = zip(each, each[FEW:], strict=False)
             if any(last.sent - first.sent <= A_WHILE for first, last in ends):
                 yield Finding(path, f"{actor} was refused {len(each)} times and did not slow down")
