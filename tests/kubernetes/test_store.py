@@ -148,6 +148,19 @@ class TestEdits:
         with pytest.raises(NewerHistoryError):
             await store.load(base.key, fresh=True)
 
+    async def test_an_older_echo_is_no_news_after_what_could_not_be_read(
+        self, world: ApiServerWorld
+    ) -> None:
+        store = world.store()
+        base = await begun(world, store, "echo")
+        echo = await world.body(base.key)
+        await world.edit_status(base.key, add("/status/history/version", 2))
+        with pytest.raises(NewerHistoryError):
+            await store.load(base.key, fresh=True)
+        store.forget(base.key)
+        assert store.hint(echo) is None
+        assert store.hint(await world.body(base.key)) is not None
+
 
 def types_of(status: JsonObject) -> dict[str, str]:
     conditions = status["conditions"]

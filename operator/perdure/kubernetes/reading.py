@@ -12,6 +12,7 @@ from perdure.engine.state import State
 from perdure.engine.values import Json, JsonObject
 from perdure.errors import (
     HistoryCorruptError,
+    NewerHistoryError,
     ObjectError,
     ObjectNotFoundError,
     TransientError,
@@ -63,8 +64,8 @@ class Reader:
         self._snapshots: dict[str, Snapshot] = {}
         self._bodies: dict[str, tuple[int, JsonObject]] = {}
         self._unresolved: dict[str, set[str]] = {}
-        # The version of what was forgotten, until the watch has caught up with it: an echo older
-        # than our last commit would show work as open that has been closed.
+        # The version of what was forgotten, or could not be read, until the watch has caught up
+        # with it: an older echo would show work as open that has been closed.
         self._floors: dict[str, int] = {}
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
@@ -88,9 +89,13 @@ class Reader:
         held = self._snapshots.pop(key.uid, None)
         self._bodies.pop(key.uid, None)
         if held is not None:
-            self._floors[key.uid] = held.version
-            if len(self._floors) > MAX_FLOORS:
-                del self._floors[next(iter(self._floors))]
+            self._lift(key.uid, held.version)
+
+    def _lift(self, uid: str, version: int) -> None:
+        """Take nothing for news any more that is older than this version."""
+        self._floors[uid] = max(version, self._floors.get(uid, 0))
+        if len(self._floors) > MAX_FLOORS:
+            del self._floors[next(iter(self._floors))]
 
     def unresolved(self, key: InstanceKey) -> frozenset[str]:
         return frozenset(self._unresolved.get(key.uid, ()))
@@ -159,9 +164,14 @@ class Reader:
         held = self._snapshots.get(key.uid)
         if held is not None and held.version >= version_of(body):
             return held
-        head = head_of(body, key.uid)
         known = None if held is None else Known(held.state, position_of(held).digest)
-        loaded = await self._loader.load(key, head, known)
+        try:
+            head = head_of(body, key.uid)
+            loaded = await self._loader.load(key, head, known)
+        except (HistoryCorruptError, NewerHistoryError):
+            # What cannot be read is not held, but it is what stands there now.
+            self._lift(key.uid, version_of(body))
+            raise
         position = Position(
             status=without_history(status_of(body)),
             is_present=head.is_present,
