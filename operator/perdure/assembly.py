@@ -20,10 +20,20 @@ from perdure.executors.policy import CallPolicy
 from perdure.kubernetes.client import ApiClient
 from perdure.kubernetes.informer import Change, ChangeKind, Informer
 from perdure.kubernetes.instances import key_of
+from perdure.kubernetes.log.parts import Log
+from perdure.kubernetes.log.presence import TIMES
 from perdure.kubernetes.objects import ApiObjects
 from perdure.kubernetes.presence import LeasePresence
 from perdure.kubernetes.store import KubernetesStore
-from perdure.ports import WORKFLOW_EVENTS, WORKFLOW_INSTANCES, Clock, Meter, Resource
+from perdure.ports import (
+    WORKFLOW_EVENTS,
+    WORKFLOW_INSTANCES,
+    Clock,
+    HistoryStore,
+    Meter,
+    Presence,
+    Resource,
+)
 from perdure.runtime.calls import Calls
 from perdure.runtime.events import EventDesk
 from perdure.runtime.instances import Instances
@@ -94,14 +104,25 @@ class Assembly:
         self._meter = around.meter
         self._begun = around.begun
         objects = ApiObjects(around.client)
-        self.store = KubernetesStore(objects, self.clock)
         self.presence = LeasePresence(
             ApiObjects(around.client, is_urgent=True, timeout=URGENT_SECONDS),
             self.clock,
             identity=settings.identity,
             namespace=settings.namespace,
+            times=None if settings.lanes is None else TIMES,
         )
-        desk = EventDesk(objects, self.clock, around.meter, time_to_live=settings.event_ttl)
+        self.log = self._log(settings)
+        self.store: HistoryStore = (
+            KubernetesStore(objects, self.clock) if self.log is None else self.log.store
+        )
+        presence: Presence = self.presence if self.log is None else self.log.presence
+        desk = EventDesk(
+            objects,
+            self.clock,
+            around.meter,
+            self.store.shown,
+            time_to_live=settings.event_ttl,
+        )
         retention = Retention(objects, self.clock, around.meter, _limits(settings))
         revisions = Revisions(objects, around.review)
         polls = PollConditions(self.clock)
@@ -116,7 +137,7 @@ class Assembly:
         )
         calls = Calls(
             {"http": self.http},
-            self.presence,
+            presence,
             around.meter,
             lambda key: self.instances.answered(key),
         )
@@ -125,7 +146,7 @@ class Assembly:
             revisions,
             desk,
             calls,
-            self.presence,
+            presence,
             self.clock,
             retention,
             polls,
@@ -136,7 +157,7 @@ class Assembly:
             turns=turns,
             desk=desk,
             calls=calls,
-            presence=self.presence,
+            presence=presence,
             retention=retention,
             clock=self.clock,
             meter=around.meter,
@@ -157,6 +178,21 @@ class Assembly:
         self.is_begun = False
         self._has_lease = False
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _log(self, settings: OperatorSettings) -> Log | None:
+        if settings.lanes is None:
+            return None
+        return Log(
+            self.client,
+            self.clock,
+            self.presence,
+            identity=settings.identity,
+            namespace=settings.namespace,
+            namespaces=settings.watch_namespaces,
+            lanes=settings.lanes,
+            tenants=lambda: self.instances,
+            news=lambda key: self.instances.answered(key),
+        )
 
     def _informer(self, resource: Resource, on_change: Callable[[Change], None]) -> Informer:
         return Informer(
@@ -205,6 +241,8 @@ class Assembly:
         """Take the Lease, begin to watch. Turns begin when the first lists are complete."""
         await self.presence.start()
         self._has_lease = True
+        if self.log is not None:
+            await self.log.start()
         self.recipes.queue.start()
         self.definitions.start()
         self._spawn(self.presence.run())
@@ -220,6 +258,8 @@ class Assembly:
         """Start nothing, give open calls a while, abort; the Lease goes last."""
         self.definitions.stop()
         await self.instances.stop(GRACE_SECONDS)
+        if self.log is not None:
+            await self.log.stop()
         await self.recipes.queue.stop()
         for task in self._tasks:
             task.cancel()
@@ -234,6 +274,8 @@ class Assembly:
         """Return what makes it pointless to go on; None while all is well."""
         if self.presence.lost.is_set():
             return "another process runs under the same --identity"
+        if self.log is not None and (why := self.log.broken()) is not None:
+            return why
         for task in self._tasks:
             if task.done():
                 return f"a part of the machinery ended: {task}"

@@ -4,6 +4,9 @@ PerdureError
 ├── InvalidDefinitionError      the spec is wrong; nobody acts until it changes
 ├── HistoryCorruptError         stored history does not add up; the instance is Stalled
 ├── NewerHistoryError           history was written in a form this version does not know
+├── LogDamagedError             an entry of the log is missing or unreadable; its lane stalls
+├── NewerLogError               the log holds an entry in a form this version does not know
+├── NotOwnedError               the instance is in a lane that another process owns
 ├── TransientError              the surroundings fail for now; try again after a while
 │   └── ThrottledError          … and the API server said how long
 ├── ObjectError                 the API server refused one call about one object
@@ -35,6 +38,18 @@ class HistoryCorruptError(PerdureError):
 
 class NewerHistoryError(PerdureError):
     """The history was written by a newer version, in a form that this one cannot fold."""
+
+
+class LogDamagedError(PerdureError):
+    """The log of turns does not add up; nothing may be written to that lane."""
+
+
+class NewerLogError(PerdureError):
+    """The log was written by a newer version, in a form that this one cannot read."""
+
+
+class NotOwnedError(PerdureError):
+    """The instance is in a lane of the log that this process does not own (any more)."""
 
 
 class TransientError(PerdureError):

@@ -189,12 +189,16 @@ OWNERSHIP_MARKS = frozenset(
 class HistoryStore(Protocol):
     """The only reader and writer of engine state."""
 
+    def owns(self, uid: str) -> bool:
+        """Return whether this process moves the instance now; others it only hears of."""
+        ...
+
     async def load(self, key: InstanceKey, *, fresh: bool = False) -> Snapshot | None:
         """Return the instance, or None when it is gone (or another uid has its name).
 
         With `fresh` it is read from the API server with a quorum; else the newest known body
         may serve, as a hint. Raises TransientError, HistoryCorruptError (stored history does not
-        add up), NewerHistoryError.
+        add up), NewerHistoryError, NotOwnedError.
         """
         ...
 
@@ -202,6 +206,14 @@ class HistoryStore(Protocol):
         """Store each turn by compare-and-set, each on its own; answers in the same order.
 
         Raises nothing but cancellation: whatever happens is an outcome.
+        """
+        ...
+
+    async def shown(self, key: InstanceKey, rev: int) -> bool:
+        """Wait until a status shows the commit of that rev, or the instance is gone.
+
+        Only then may be destroyed what could bring that commit about again: an event that it took.
+        False when this process will not learn it any more; whoever moves the instance next will.
         """
         ...
 
@@ -230,6 +242,10 @@ class HistoryStore(Protocol):
 
     def forget(self, key: InstanceKey) -> None:
         """Drop what is cached about the instance."""
+        ...
+
+    def removed(self, key: InstanceKey) -> None:
+        """Take note that a watch has told its deletion: nothing older of it will be told."""
         ...
 
 
@@ -338,6 +354,13 @@ class Presence(Protocol):
         """Whether that process is known to be dead. An unknown one is alive until observed."""
         ...
 
+    def has_let_go(self, incarnation: str, uid: str) -> bool:
+        """Whether that process makes no calls of the instance any more: it is dead, or has said so.
+
+        Then its claims may be taken over.
+        """
+        ...
+
     def watch(self, incarnation: str) -> None:
         """Begin to observe a foreign incarnation; `deaths` tells of its end."""
         ...
@@ -382,6 +405,9 @@ WORKFLOW_EVENTS = Resource(
 )
 WORKFLOW_HISTORIES = Resource(
     group="perdure.dev", version="v1alpha1", plural="workflowhistories", kind="WorkflowHistory"
+)
+WORKFLOW_LOGS = Resource(
+    group="perdure.dev", version="v1alpha1", plural="workflowlogs", kind="WorkflowLog"
 )
 CONTROLLER_REVISIONS = Resource(
     group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"

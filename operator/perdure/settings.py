@@ -31,6 +31,8 @@ class OperatorSettings:
     retention_count: int = 10_000
     retention_bytes: int = 256 * 2**20
     storage_budget: int = 512 * 2**20
+    lanes: int | None = None
+    """Of the log of turns; None: each turn is a status patch of its own. No flag sets it yet."""
     kubeconfig: str | None = None
     context: str | None = None
 

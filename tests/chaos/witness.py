@@ -26,6 +26,7 @@ KEPT = {
     "perdure.dev/workflowinstances": "workflowinstances",
     "perdure.dev/workflowevents": "workflowevents",
     "perdure.dev/workflowhistories": "workflowhistories",
+    "perdure.dev/workflowlogs": "workflowlogs",
     "perdure.dev/workflowdefinitions": "workflowdefinitions",
     "controllerrevisions": "controllerrevisions",
     "leases": "leases",

@@ -156,6 +156,7 @@ def test_a_pid_given_to_another_process_is_not_ours(cluster: Cluster, second: Cl
         ("user", "create", "workflowevents.perdure.dev", True),
         ("user", "patch", "workflowinstances.perdure.dev/status", False),
         ("user", "create", "workflowhistories.perdure.dev", False),
+        ("user", "get", "workflowlogs.perdure.dev", False),
         ("user", "create", "pods", False),
     ],
 )
@@ -163,6 +164,18 @@ def test_an_identity_may_do_what_its_role_says(
     cluster: Cluster, namespace: str, identity: str, verb: str, resource: str, allowed: bool
 ) -> None:
     assert can(cluster, identity, verb, resource, namespace) is allowed
+
+
+@pytest.mark.parametrize("identity", ["operator", "operator-2", "service-account"])
+def test_an_operator_keeps_its_log_in_its_own_namespace_and_deletes_none_of_it(
+    cluster: Cluster, namespace: str, identity: str
+) -> None:
+    logs = "workflowlogs.perdure.dev"
+    for verb in ("get", "list", "create", "update"):
+        assert can(cluster, identity, verb, logs, "perdure-system")
+        assert not can(cluster, identity, verb, logs, namespace)
+    for verb in ("delete", "deletecollection", "patch"):
+        assert not can(cluster, identity, verb, logs, "perdure-system")
 
 
 def test_a_user_has_no_rights_in_a_namespace_that_was_not_given_to_them(cluster: Cluster) -> None:

@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 import pytest
 
 from perdure.engine.values import JsonObject
-from perdure.kubernetes.leases import held, identity_of, lease_name, new_lease
+from perdure.kubernetes.leases import (
+    LANES,
+    held,
+    identity_of,
+    lanes_of,
+    lease_name,
+    leases_by_name,
+    new_lease,
+)
 
 DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
@@ -73,3 +81,25 @@ def test_a_renewal_changes_the_lease_although_the_clock_stands_still() -> None:
         renewed = held(lease, "a_0", NOW, 15.0)
         assert renewed != lease
         lease = renewed
+
+
+def test_a_lease_lists_the_lanes_of_its_holder_as_long_as_there_are_any() -> None:
+    lease = new_lease("l", "n")
+    lease["metadata"] = {"name": "l", "resourceVersion": "7", "annotations": {"team": "a"}}
+    listing = held(lease, "a_1", NOW, 15, {10, 2})
+    assert annotations_of(listing) == {"team": "a", LANES: "2,10"}
+    assert leases_by_name([listing])["l"].lanes == {2, 10}
+    assert annotations_of(held(listing, "a_1", NOW, 15)) == {"team": "a"}
+
+
+@pytest.mark.parametrize(("text", "lanes"), [("", set()), ("1,x,,-2,3 ,4", {1, 4})])
+def test_what_is_no_lane_in_a_lease_is_left_out(text: str, lanes: set[int]) -> None:
+    lease = new_lease("l", "n")
+    lease["metadata"] = {"name": "l", "annotations": {LANES: text}}
+    assert lanes_of(lease) == lanes
+
+
+def annotations_of(lease: JsonObject) -> object:
+    metadata = lease["metadata"]
+    assert isinstance(metadata, dict)
+    return metadata["annotations"]

@@ -14,7 +14,7 @@ from tests.kubernetes.instances import ApiServerWorld, Patch
 from perdure.engine.events import ActivityClaimed, Claim
 from perdure.engine.values import JsonObject
 from perdure.errors import TransientError
-from perdure.kubernetes import store as store_module
+from perdure.kubernetes import tidying
 from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
 from perdure.kubernetes.store import KubernetesStore
@@ -96,6 +96,48 @@ async def test_what_a_dead_process_stored_is_deleted_when_its_call_has_ended(
     assert kept["spec"] is not None
 
 
+async def test_what_is_not_decided_yet_is_looked_at_again_after_the_next_commit(
+    world: ApiServerWorld,
+) -> None:
+    base = await calling(world, "order")
+    store = world.faulty()
+
+    async def fail(_: Patch) -> JsonObject:
+        raise TransientError("the API server is away")
+
+    world.objects.fault = fail
+    await store.commit([turn(await loaded(store, base.key), completed(2, ANSWER))])
+    world.objects.fault = None
+    assert await store.tidy() == 0
+    world.objects.taken()
+    assert await store.tidy() == 0
+    assert lists(world) == 0  # Nothing has moved.
+    base = await loaded(store, base.key)
+    await committed(store, base, completed(2, "short"), commit_id="c2")
+    assert await store.tidy() == 1
+    assert await world.histories(base.key) == []
+
+
+async def test_what_another_process_decides_on_is_looked_at_when_a_watch_tells_it(
+    world: ApiServerWorld,
+) -> None:
+    base = await calling(world, "order")
+    store = world.faulty()
+
+    async def fail(_: Patch) -> JsonObject:
+        raise TransientError("the API server is away")
+
+    world.objects.fault = fail
+    await store.commit([turn(await loaded(store, base.key), completed(2, ANSWER))])
+    world.objects.fault = None
+    assert await store.tidy() == 0
+    other = world.store()
+    await committed(other, await loaded(other, base.key), completed(2, "short"), commit_id="c2")
+    assert await store.tidy() == 0
+    assert store.hint(await world.body(base.key)) is not None
+    assert await store.tidy() == 1
+
+
 async def test_histories_are_listed_once_per_call_that_was_taken_over(
     world: ApiServerWorld,
 ) -> None:
@@ -124,7 +166,7 @@ async def test_a_restart_lists_no_histories_of_what_waits_or_goes_on_undisturbed
 async def test_one_round_tidies_up_a_bounded_number_of_instances(
     world: ApiServerWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "MAX_TIDIED", 2)
+    monkeypatch.setattr(tidying, "MAX_TIDIED", 2)
     store = world.faulty()
     for number in range(3):
         key = await left_behind(world, f"order-{number}")

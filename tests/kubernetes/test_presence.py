@@ -17,7 +17,7 @@ from perdure.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from perdure.kubernetes.leases import holder_of, lease_name
+from perdure.kubernetes.leases import holder_of, lanes_of, lease_name
 from perdure.kubernetes.presence import LeasePresence
 from perdure.ports import Resource
 
@@ -338,3 +338,52 @@ async def test_watching_a_dead_one_tells_of_it_at_once() -> None:
     await second.start()
     second.watch(first.incarnation)
     assert await asyncio.wait_for(anext(second.deaths()), 1) == first.incarnation
+
+
+async def test_who_follows_all_knows_the_living_and_the_lanes_they_list() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    ours, other = presence_of(objects, clock), presence_of(objects, clock, "b")
+    await ours.start()
+    await other.start()
+    assert await other.list_lanes({1, 2})
+    ours.follow_all()
+    async with running(ours):
+        async with running(other):
+            await pass_time(clock, 30)
+            assert [(one.holder, one.lanes) for one in ours.living()] == [
+                (other.incarnation, frozenset({1, 2}))
+            ]
+        await pass_time(clock, 18)
+        assert ours.living() == []
+        await other.start()
+        await pass_time(clock, 4)
+        assert [one.holder for one in ours.living()] == [other.incarnation]
+
+
+async def test_lanes_that_could_not_be_listed_are_listed_by_the_next_renewal() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    ours = presence_of(objects, clock)
+    await ours.start()
+    objects.failing = TransientError("down")
+    assert not await ours.list_lanes({0})
+    objects.failing = None
+    async with running(ours):
+        await pass_time(clock, 2)
+    assert lanes_of(objects.items[lease_name("a")]) == {0}
+    await ours.release()
+    assert lanes_of(objects.items[lease_name("a")]) == set()
+    assert not await ours.list_lanes({1})
+
+
+async def test_a_look_that_is_waited_for_begins_after_the_wait() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    ours = presence_of(objects, clock)
+    await ours.start()
+    ours.follow_all()
+    async with running(ours):
+        await pass_time(clock, 2)
+        waiting = asyncio.create_task(ours.next_look())
+        await asyncio.sleep(0)
+        asked = clock.monotonic()
+        await pass_time(clock, 4)
+        assert (await waiting).began >= asked

@@ -36,6 +36,12 @@ def history(name: str = "h1", **spec: Any) -> Manifest:
     return manifest("WorkflowHistory", name, content)
 
 
+def log(name: str = "g1-0-7", **spec: Any) -> Manifest:
+    entry = {"generation": 1, "lanes": 3, "lane": 0, "seq": 7, "kind": "Turns", "data": ""}
+    content = entry | {"incarnation": "a_1", "nonce": "n", "codec": "turns/1"} | spec
+    return manifest("WorkflowLog", name, content)
+
+
 FULL: Manifest = yaml.safe_load(
     """
     description: Everything that this version knows.
@@ -237,5 +243,13 @@ WRONG: dict[str, tuple[Manifest, str, str]] = {
     "long instance name": (instance("a" * 64), "metadata.name", "at most 63"),
     "event instance": (event(instance=""), "spec.instance", "must not be empty"),
     "event id": (event(id=""), "spec.id", "must not be empty"),
+    "log kind": (log(kind="Other"), "spec.kind", "must be Opening, Empty, Turns, Claim"),
+    "log lanes": (log(lanes=65), "spec.lanes", "at most 64"),
+    "log lane": (log(lane=3), "spec", "below lanes"),
+    "log seq": (log(seq=0), "spec", "seq is 0 in a slot that is Opening or Empty"),
+    "log heir": (log(heir="b"), "spec", "heir belongs to an entry that is Released"),
+    "log next lanes": (log(nextLanes=5), "spec", "nextLanes belongs to an entry that is Closed"),
+    "log data": (log(data="x" * (256 * 1024 + 1)), "spec.data", "at most 262144 characters"),
+    "log field": (log(epoch=1), "spec.epoch", "unknown field"),
     "history kind": (history(kind="Other"), "spec.kind", "must be Segment or Payload"),
 }

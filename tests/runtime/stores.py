@@ -10,6 +10,7 @@ from perdure.engine.events import HistoryEvent
 from perdure.engine.fold import replay
 from perdure.engine.state import State
 from perdure.engine.values import JsonObject
+from perdure.errors import NotOwnedError
 from perdure.ports import (
     CommitOutcome,
     Committed,
@@ -49,6 +50,10 @@ class MemoryStore:
         self.held: dict[InstanceKey, Snapshot] = {}
         self.before_commit: list[Any] = []
         """Called, one per commit, before it is judged: what others do meanwhile."""
+        self.foreign: set[str] = set()
+        """Uids of instances that another process moves."""
+        self.hidden: set[str] = set()
+        """Uids of instances of which no status will show the commits."""
 
     def create(self, **controls: object) -> InstanceKey:
         """Create an instance; `controls` are fields of Controls."""
@@ -103,8 +108,16 @@ class MemoryStore:
 
     # --- HistoryStore -------------------------------------------------------------------------
 
+    def owns(self, uid: str) -> bool:
+        return uid not in self.foreign
+
+    async def shown(self, key: InstanceKey, rev: int) -> bool:
+        return key.uid not in self.hidden
+
     async def load(self, key: InstanceKey, *, fresh: bool = False) -> Snapshot | None:
         self.loads.append(fresh)
+        if key.uid in self.foreign:
+            raise NotOwnedError("another process moves it")
         if not fresh and key in self.held:
             return self.held[key]
         instance = self.instances.get(key)
@@ -160,6 +173,9 @@ class MemoryStore:
 
     def forget(self, key: InstanceKey) -> None:
         self.held.pop(key, None)
+
+    def removed(self, key: InstanceKey) -> None:
+        self.forget(key)
 
     async def tidy(self) -> int:
         return 0

@@ -104,6 +104,22 @@ async def test_an_instance_that_the_watch_has_not_told_yet_is_not_gone() -> None
     assert waiting(world) == ["event-0"]
 
 
+async def test_what_no_status_shows_keeps_its_event() -> None:
+    world = World()
+    world.define(flow(event("a")))
+    key = world.store.create()
+    told(world, world.send("approved"))
+    world.store.hidden.add(key.uid)
+    await world.turns.run(key)
+    await world.desk.drain()
+    assert "EventReceived" in world.store.types(key)
+    assert any(plural == "workflowevents" for plural, _, _ in world.objects.bodies)
+    world.store.hidden.clear()
+    await world.turns.run(key)
+    await world.desk.drain()
+    assert not any(plural == "workflowevents" for plural, _, _ in world.objects.bodies)
+
+
 async def test_a_clean_up_that_failed_is_tried_again_by_the_sweep() -> None:
     world = World()
     world.define(flow(event("a")))
@@ -115,7 +131,7 @@ async def test_a_clean_up_that_failed_is_tried_again_by_the_sweep() -> None:
     told(world, world.send("other"))
     taken = world.desk.waiting(key)
     world.objects.failures = [TransientError("away")]
-    world.desk.consumed(taken)
+    world.desk.consumed(taken, world.store.now(key))
     await world.desk.drain()
     assert any(plural == "workflowevents" for plural, _, _ in world.objects.bodies)
     world.desk.sweep({("shop", "order-1"): key.uid})

@@ -56,7 +56,7 @@ class Process:
         self.turns = Turns(
             self.store,
             self.revisions,
-            EventDesk(self.objects, clock, meter, time_to_live=timedelta(0)),
+            EventDesk(self.objects, clock, meter, self.store.shown, time_to_live=timedelta(0)),
             Calls({"http": Services()}, presence, meter, lambda _: None),
             presence,
             clock,

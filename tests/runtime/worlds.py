@@ -121,6 +121,9 @@ class Alive:
     def is_dead(self, incarnation: str) -> bool:
         return incarnation in self.dead
 
+    def has_let_go(self, incarnation: str, uid: str) -> bool:
+        return self.is_dead(incarnation)
+
     def watch(self, incarnation: str) -> None:
         self.watched.append(incarnation)
 
@@ -207,7 +210,9 @@ class World:
         self.answered: list[InstanceKey] = []
         self.budget = NoBudget()
         self.calls = Calls({"http": self.services}, self.presence, self.meter, self.answered.append)
-        self.desk = EventDesk(self.objects, self.clock, self.meter, time_to_live=timedelta(0))
+        self.desk = EventDesk(
+            self.objects, self.clock, self.meter, self.store.shown, time_to_live=timedelta(0)
+        )
         self.revisions = Revisions(self.objects, review_at_once)
         self.turns = Turns(
             self.store,

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.simulation.campaign import Campaign, Report, run_seed
+from tests.simulation.campaign import Campaign, Report, run_logged_seed, run_seed
 from tests.simulation.exhaustive import explore, faults_of
-from tests.simulation.plans import plan_of, seeds_of
+from tests.simulation.plan import Plan
+from tests.simulation.plans import logged_plan_of, plan_of, seeds_of
 from tests.simulation.saved import read, save
 from tests.simulation.shrinking import Shrinker
 from tests.simulation.sweeping import sweep
@@ -19,6 +20,7 @@ from tests.simulation.total import OFTEN, Total, total
 from tests.simulation.world import Outcome, World
 
 OUTPUT = Path("build/simulation.json")
+LOG_HELP = "the turns stand in the log, which is being built"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,11 +36,11 @@ def main(arguments: Sequence[str]) -> int:
         case "explore":
             return exhaustive_mode(options)
         case "seed":
-            return one(World(plan_of(options.seed)), show_trace=options.trace)
+            return one(World(plan_for(options)), show_trace=options.trace)
         case "file":
             return one(World(read(options.file)), show_trace=options.trace)
         case "shrink":
-            return shrink(options.seed)
+            return shrink(plan_for(options))
         case _:
             raise AssertionError(options.command)
 
@@ -54,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     random.add_argument("--seconds", type=float, help="begin no more seeds after this time")
     random.add_argument("--hashes", type=Path, help="write the trace hash of every seed there")
     random.add_argument("--situation", action="append", help="only seeds that bring it about")
+    random.add_argument("--log", action="store_true", help=LOG_HELP)
     added = commands.add_parser("total", help="add up reports of long runs (build/simulation.json)")
     added.add_argument("files", type=Path, nargs="+")
     swept = commands.add_parser("sweep", help="one fault at every request of workflows")
@@ -65,17 +68,25 @@ def parser() -> argparse.ArgumentParser:
     single = commands.add_parser("seed", help="run one seed again")
     single.add_argument("seed", type=int)
     single.add_argument("--trace", action="store_true", help="print all that happened")
+    single.add_argument("--log", action="store_true", help=LOG_HELP)
     kept = commands.add_parser("file", help="run a plan that was kept")
     kept.add_argument("file", type=Path)
     kept.add_argument("--trace", action="store_true", help="print all that happened")
     smaller = commands.add_parser("shrink", help="find the smallest run that fails like a seed")
     smaller.add_argument("seed", type=int)
+    smaller.add_argument("--log", action="store_true", help=LOG_HELP)
     return found
+
+
+def plan_for(options: argparse.Namespace) -> Plan:
+    """Return the plan of the seed that is named."""
+    return logged_plan_of(options.seed) if options.log else plan_of(options.seed)
 
 
 def random_mode(options: argparse.Namespace) -> int:
     """Run many seeds."""
-    campaign = Campaign(run_seed, workers=options.workers, seconds=options.seconds)
+    run = run_logged_seed if options.log else run_seed
+    campaign = Campaign(run, workers=options.workers, seconds=options.seconds)
     span = range(options.first, options.first + options.seeds)
     seeds = seeds_of(options.situation or (), span)
     report = campaign.carry_out(seeds, len(seeds))
@@ -141,15 +152,15 @@ def tell_one(outcome: Outcome) -> int:
     return 1 if outcome.violations else 0
 
 
-def shrink(seed: int) -> int:
+def shrink(plan: Plan) -> int:
     """Make a failing seed small and keep it."""
-    outcome = World(plan_of(seed)).run()
+    outcome = World(plan).run()
     if not outcome.violations:
-        print(f"seed {seed} does not fail")
+        print(f"seed {plan.seed} does not fail")
         return 1
     smallest = Shrinker(outcome, print).shrink()
     tell_one(smallest)
-    print(f"kept in {save(smallest.plan, f'seed-{seed}')}")
+    print(f"kept in {save(smallest.plan, f'seed-{plan.seed}')}")
     return 0
 
 

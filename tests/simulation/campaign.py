@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from tests.simulation.guard import real_world_refused
-from tests.simulation.plans import plan_of
+from tests.simulation.plans import logged_plan_of, plan_of
 from tests.simulation.world import Outcome, World
 
 Job = TypeVar("Job")
@@ -65,6 +65,11 @@ def brief(name: str, outcome: Outcome) -> Brief:
 def run_seed(seed: int) -> Brief:
     """Run the plan of a seed."""
     return brief(f"seed {seed}", World(plan_of(seed)).run())
+
+
+def run_logged_seed(seed: int) -> Brief:
+    """Run the plan of a seed with its turns in a log."""
+    return brief(f"seed {seed} --log", World(logged_plan_of(seed)).run())
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from tests.simulation.workloads.workload import Workload
 
 from perdure.kubernetes.paging import FIRST_ITEMS
 from perdure.kubernetes.plan import MAX_STATUS
+from perdure.lanes.ring import SLOTS
 from perdure.language.flow import MAX_HISTORY
 from perdure.runtime.recipes import COLLECT_SECONDS
 from perdure.testing.simulation.ambushes import Ambush, Ambushed
@@ -57,6 +58,10 @@ class Plan:
     """Between two rounds of the collector of revisions, which are kept for six of them."""
     page_items: int = FIRST_ITEMS
     """So many objects are on one page of a list; few, so that small worlds have long lists."""
+    lanes: int | None = None
+    """Of the log; None: every turn is a status patch of its own."""
+    slots: int = SLOTS
+    """Of a lane; few, so that it soon comes round."""
 
     def fates(self) -> Fates:
         """Return what decides on the requests of the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random  # noqa: TID251 - seeded
 
 from tests.simulation.chance import whatever_comes
@@ -17,6 +18,13 @@ def plan_of(seed: int) -> Plan:
     """Return the plan of a seed."""
     situation = situation_of(seed)
     return whatever_comes(seed) if situation is None else situation.plan(seed)
+
+
+def logged_plan_of(seed: int) -> Plan:
+    """Return the plan of a seed with its turns in a log: few lanes, which soon come round."""
+    draw = Random(f"log {seed}")
+    lanes, slots = draw.choice((1, 2, 2, 3)), draw.choice((4, 8, 8, 16))
+    return replace(plan_of(seed), lanes=lanes, slots=slots)
 
 
 def situation_of(seed: int) -> Situation | None:

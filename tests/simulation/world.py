@@ -26,6 +26,7 @@ from perdure.kubernetes import plan as store_plan
 from perdure.kubernetes.client import ApiClient, ClientLimits
 from perdure.kubernetes.connection import FixedToken
 from perdure.kubernetes.objects import ApiObjects
+from perdure.lanes import ring
 from perdure.language import flow
 from perdure.runtime import recipes
 from perdure.settings import OperatorSettings
@@ -98,7 +99,11 @@ class World:
         self.violations: list[Violation] = []
         self._fates = _Until(fates or plan.fates(), self._is_healed)
         self._watcher = Watcher(
-            Bounds(clock_seconds=self._clock_bound, history_events=plan.history_events)
+            Bounds(
+                clock_seconds=self._clock_bound,
+                history_events=plan.history_events,
+                slots=plan.slots,
+            )
         )
         self._seen = 0
         self._set_up()
@@ -139,7 +144,10 @@ class World:
 
     def _operator(self, name: str) -> Host:
         settings = OperatorSettings(
-            namespace=NAMESPACE, identity=name, http_allow=self.outside.hosts
+            namespace=NAMESPACE,
+            identity=name,
+            http_allow=self.outside.hosts,
+            lanes=self.plan.lanes,
         )
         program = OperatorProgram(
             scheduler=self.scheduler,
@@ -191,6 +199,7 @@ class World:
         with (
             patch.object(store_plan, "MAX_STATUS", self.plan.status_bytes),
             patch.object(flow, "MAX_HISTORY", self.plan.history_events),
+            patch.object(ring, "SLOTS", self.plan.slots),
             patch.multiple(
                 recipes,
                 COLLECT_SECONDS=self.plan.collect_seconds,

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perdure.engine.values import JsonObject
+from perdure.engine.values import Json, JsonObject
 from perdure.kubernetes.versions import metadata_of
 
 LABEL = "perdure.dev/presence"
+LANES = "perdure.dev/lanes"
+"""Annotation: which lanes of the log its holder owns, as numbers with commas between."""
 PREFIX = "perdure-"
 MOST_NAME = 253  # of a DNS subdomain name, RFC 1123
 VALID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -42,6 +44,7 @@ class Lease:
 
     holder: str
     version: str
+    lanes: frozenset[int] = frozenset()
 
 
 def holder_of(item: JsonObject) -> str:
@@ -49,9 +52,19 @@ def holder_of(item: JsonObject) -> str:
     return str(spec.get("holderIdentity") or "") if isinstance(spec, dict) else ""
 
 
+def lanes_of(item: JsonObject) -> frozenset[int]:
+    """Return the lanes that a Lease lists; what is no number is left out."""
+    annotations = metadata_of(item).get("annotations")
+    text = annotations.get(LANES) if isinstance(annotations, dict) else None
+    words = text.split(",") if isinstance(text, str) else []
+    return frozenset(int(word) for word in words if word.isascii() and word.isdigit())
+
+
 def leases_by_name(items: Iterable[JsonObject]) -> Mapping[str, Lease]:
     return {
-        str(metadata["name"]): Lease(holder_of(item), str(metadata["resourceVersion"]))
+        str(metadata["name"]): Lease(
+            holder_of(item), str(metadata["resourceVersion"]), lanes_of(item)
+        )
         for item, metadata in ((item, metadata_of(item)) for item in items)
     }
 
@@ -66,7 +79,13 @@ def new_lease(name: str, namespace: str) -> JsonObject:
     }
 
 
-def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float) -> JsonObject:
+def held(
+    lease: JsonObject,
+    holder: str,
+    now: datetime,
+    duration_seconds: float,
+    lanes: Collection[int] = (),
+) -> JsonObject:
     """Return the Lease as `holder` writes it now, its version kept for the test; "" gives it up.
 
     It always differs from the one before: a write that changes nothing moves no version, so that a
@@ -75,6 +94,9 @@ def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float)
     metadata, spec = dict(metadata_of(lease)), lease.get("spec")
     labels = metadata.get("labels")
     metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: "true"}
+    annotations = _with_lanes(metadata.pop("annotations", None), lanes)
+    if annotations:
+        metadata["annotations"] = annotations
     metadata.pop("managedFields", None)
     fields = dict(spec) if isinstance(spec, dict) else {}
     moment = _written(now)
@@ -88,6 +110,12 @@ def held(lease: JsonObject, holder: str, now: datetime, duration_seconds: float)
     fields["renewTime"] = moment
     fields["leaseDurationSeconds"] = max(1, round(duration_seconds))
     return {**lease, "metadata": metadata, "spec": fields}
+
+
+def _with_lanes(annotations: Json, lanes: Collection[int]) -> JsonObject:
+    kept = dict(annotations) if isinstance(annotations, dict) else {}
+    kept.pop(LANES, None)
+    return {**kept, LANES: ",".join(map(str, sorted(lanes)))} if lanes else kept
 
 
 def _written(moment: datetime) -> str:

@@ -117,6 +117,13 @@ class Loader:
             return Loaded(await _folded(known.state, tail.after(known.length), get), hot)
         return Loaded(await self._whole(key, head), hot)
 
+    async def onto(self, key: InstanceKey, state: State, records: Sequence[Record]) -> State:
+        """Return the state after more records, their payloads read one by one.
+
+        Raises TransientError, HistoryCorruptError, NewerHistoryError.
+        """
+        return await _folded(state, records, self._getting(key))
+
     async def event_after(
         self, key: InstanceKey, newest: Link | None, hot: Sequence[Record], event_id: int
     ) -> JsonObject | None:

@@ -6,6 +6,10 @@ import hashlib
 
 INSTANCE_UID_LABEL = "perdure.dev/instance-uid"
 INSTANCE_LABEL = "perdure.dev/instance"
+LOG_LANE_LABEL = "perdure.dev/log-lane"
+"""Generation and lane of a slot, such as `g1-0`: finds all slots of a lane."""
+LOG_SLOT_LABEL = "perdure.dev/log-slot"
+"""The number of a slot in its lane: finds the first slots of all lanes."""
 EVENTS_ANNOTATION = "perdure.dev/events"
 FIRST_AT_ANNOTATION = "perdure.dev/first-at"
 LAST_AT_ANNOTATION = "perdure.dev/last-at"

@@ -3,12 +3,14 @@
 A segment is an orphan when the committed chain covers its first event by another segment: the
 commit that it was made for was based on a shorter chain and must fail. A payload is one when the
 event of its id is committed and does not refer to it. Both stay true for ever, so whoever deletes
-them need not hurry. Source: docs/architecture.md#history.
+them need not hurry. What is neither used nor an orphan may become either by the next commit.
+Source: docs/architecture.md#history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from perdure.engine.values import Json, JsonObject
 from perdure.kubernetes.codec import payload_keys
@@ -18,8 +20,16 @@ from perdure.kubernetes.loading import hot_tail
 from perdure.kubernetes.payloads import references
 
 
-async def orphans(found: Sequence[JsonObject], uid: str, head: Head) -> list[JsonObject]:
-    """Return the orphans among all the objects of an instance whose history stands at `head`.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The orphans among the objects of an instance, and whether some others may become one."""
+
+    orphans: list[JsonObject]
+    is_open: bool
+
+
+async def judged(found: Sequence[JsonObject], uid: str, head: Head) -> Judged:
+    """Judge all the objects of an instance whose history stands at `head`.
 
     Raises HistoryCorruptError when a segment of the chain is not among them.
     """
@@ -35,13 +45,14 @@ async def orphans(found: Sequence[JsonObject], uid: str, head: Head) -> list[Jso
         await tail.extend(find)
     for record in tail.after(0):
         used.update(each.ref for each in references(record.stored, payload_keys(record.stored)))
-    return [each for each in found if _is_orphan(each, used, head)]
+    unused = [each for each in found if metadata_of(each)["name"] not in used]
+    orphans = [each for each in unused if _is_orphan(each, head)]
+    return Judged(orphans, is_open=len(orphans) < len(unused))
 
 
-def _is_orphan(each: JsonObject, used: set[str], head: Head) -> bool:
+def _is_orphan(each: JsonObject, head: Head) -> bool:
+    """Return whether an unused object is one for ever."""
     spec = spec_of(each)
-    if metadata_of(each)["name"] in used:
-        return False
     first_id: Json = spec.get("firstId")
     if not isinstance(first_id, int):
         return False

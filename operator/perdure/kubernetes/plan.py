@@ -1,4 +1,4 @@
-"""What one commit writes: the JSON patch of the status, and the objects created before it. Pure.
+"""What a status write is: the JSON patch, and the objects created before it. Pure.
 
 Source: docs/architecture.md#commit and docs/architecture.md#history.
 """
@@ -6,22 +6,16 @@ Source: docs/architecture.md#commit and docs/architecture.md#history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.engine.values import Json, JsonObject, canonical
 from perdure.kubernetes import codec
-from perdure.kubernetes.payloads import MAX_INLINE, Payload, moved_out, reference_of
-from perdure.kubernetes.segments import (
-    MAX_EVENT_BYTES,
-    Link,
-    Record,
-    Segment,
-    recorded,
-    segmented,
-)
+from perdure.kubernetes.payloads import Payload
+from perdure.kubernetes.records import large_output, records_of
+from perdure.kubernetes.segments import Link, Record, Segment, segmented
 from perdure.kubernetes.status import MANAGED, status_after, with_commit
-from perdure.ports import Turn
+from perdure.ports import InstanceKey, Turn
 
 MAX_STATUS = 32 * 1024
 """Bytes of a status in canonical form; past it events move to segments."""
@@ -31,10 +25,6 @@ KEPT_BYTES = 8 * 1024
 
 
 EVENTS_END = "/status/history/events/-"
-
-
-class EventTooLargeError(ValueError):
-    """An event is over MAX_EVENT_BYTES even without its large values. Stays inside the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +45,23 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One commit. `payloads` and `segments` are created first, then the patch is sent.
+class Basis:
+    """A status as it was read, at `version` of its object: what a patch builds on and tests.
 
-    Without `operations` there is nothing to write. `position` lacks the new status.
+    `rev` is None before the first commit.
+    """
+
+    key: InstanceKey
+    version: int
+    rev: int | None
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One write. `payloads` and `segments` are created first, then the patch is sent.
+
+    Without `operations` there is nothing to write. `position` is where the status stands then.
     """
 
     payloads: tuple[Payload, ...]
@@ -72,80 +75,57 @@ def plan(turn: Turn, now: datetime) -> Plan:
 
     Raises PayloadTooLargeError, EventTooLargeError and ValueRefusedError.
     """
-    position = _position(turn)
-    new, payloads = _records(turn, position)
-    shown = status_after(turn, position.status or {}, now, _large_output(new))
-    if not new and shown == _managed(position.status or {}, "rev", "commitId"):
-        return _nothing(position)
-    status = with_commit(shown, turn.base.rev, turn.commit_id)
-    after, segments = _after(turn, position, new, status)
-    operations = [
-        *_tests(turn, position),
-        *_status_operations(position, status, after if new else None),
-        *_history_operations(position, after, new if not segments else None),
-    ]
-    return Plan(
-        payloads=tuple(payloads), segments=tuple(segments), operations=operations, position=after
+    basis = _basis(turn)
+    key, position = basis.key, basis.position
+    new, payloads = records_of(
+        key.uid, turn.events, turn.commit_id, position.length, position.digest
     )
+    shown = status_after(turn, position.status or {}, now, large_output(new))
+    if not new and shown == managed(position.status or {}, "rev", "commitId"):
+        return nothing(position)
+    status = with_commit(shown, basis.rev, turn.commit_id)
+    generation = turn.base.generation if is_ending(turn) else None
+    return replace(patched(basis, new, status, generation), payloads=tuple(payloads))
 
 
-def _position(turn: Turn) -> Position:
-    position = turn.base.store_data
+def _basis(turn: Turn) -> Basis:
+    base, position = turn.base, turn.base.store_data
     assert isinstance(position, Position), "the base of the turn is a snapshot of this store"
-    return position
+    return Basis(key=base.key, version=base.version, rev=base.rev, position=position)
 
 
-def _nothing(position: Position) -> Plan:
+def nothing(position: Position) -> Plan:
+    """Return the plan of what the status shows already."""
     return Plan(payloads=(), segments=(), operations=[], position=position)
 
 
-def _managed(status: Mapping[str, Json], *without: str) -> JsonObject:
+def managed(status: Mapping[str, Json], *without: str) -> JsonObject:
+    """Return the MANAGED fields of a status, without some of them."""
     return {key: item for key, item in status.items() if key in MANAGED and key not in without}
 
 
-def _records(turn: Turn, position: Position) -> tuple[list[Record], list[Payload]]:
-    """Return the new events in stored form, and the values moved out of them."""
-    records: list[Record] = []
-    payloads: list[Payload] = []
-    digest = position.digest
-    for event_id, event in enumerate(turn.events, position.length + 1):
-        assert event.id == event_id, f"event {event.id} does not follow {event_id - 1}"
-        stored = codec.encode(event)
-        if event is turn.events[0]:
-            stored["commitId"] = turn.commit_id
-        record, moved = _record(turn.base.key.uid, digest, stored)
-        records.append(record)
-        payloads += moved
-        digest = record.digest
-    return records, payloads
+def patched(
+    basis: Basis, new: Sequence[Record], status: JsonObject, generation: int | None
+) -> Plan:
+    """Return the plan that appends these events, and gives the MANAGED fields these values.
 
-
-def _record(uid: str, digest: str, stored: JsonObject) -> tuple[Record, list[Payload]]:
-    moved: list[Payload] = []
-    record = recorded(digest, stored)
-    if record.size > MAX_INLINE:  # else none of its values is
-        stored, moved = moved_out(uid, stored, codec.payload_keys(stored))
-        record = recorded(digest, stored)
-    if record.size > MAX_EVENT_BYTES:
-        raise EventTooLargeError(
-            f"event {record.id} ({stored['type']}) has {record.size} bytes, at most "
-            f"{MAX_EVENT_BYTES} can be kept"
-        )
-    return record, moved
-
-
-def _large_output(new: Sequence[Record]) -> JsonObject | None:
-    """Return the reference to the output of an end in this commit, if it was moved out."""
-    if not new or new[-1].stored["type"] != "InstanceEnded":
-        return None
-    reference = reference_of(new[-1].stored.get("output"))
-    return None if reference is None else reference.marker()
+    `generation` is the one of the spec that is tested, if any.
+    """
+    before = basis.position
+    after, segments = _after(basis, new, status)
+    operations = [
+        *_tests(basis, generation),
+        *_status_operations(before, status, after if new else None),
+        *_history_operations(before, after, new if not segments else None),
+    ]
+    return Plan(payloads=(), segments=tuple(segments), operations=operations, position=after)
 
 
 def _after(
-    turn: Turn, before: Position, new: Sequence[Record], status: JsonObject
+    basis: Basis, new: Sequence[Record], status: JsonObject
 ) -> tuple[Position, list[Segment]]:
-    """Return the position after the commit, and the segments that it takes."""
+    """Return the position after the write, and the segments that it takes."""
+    before = basis.position
     after = Position(
         status=status,
         is_present=before.is_present or bool(new),
@@ -157,7 +137,7 @@ def _after(
     )
     if not new or size_of_status(status, after) <= MAX_STATUS:
         return after, []
-    return _spilled(turn.base.key.uid, after, status)
+    return _spilled(basis.key.uid, after, status)
 
 
 def size_of_status(status: Mapping[str, Json], position: Position) -> int:
@@ -198,21 +178,21 @@ def _newest(records: Sequence[Record], room: int) -> int:
     return count
 
 
-def _tests(turn: Turn, position: Position) -> list[JsonObject]:
-    """Return what the commit depends on; `store.has_moved` asks for all of it at once.
+def _tests(basis: Basis, generation: int | None) -> list[JsonObject]:
+    """Return what the write depends on; `store.has_moved` asks for all of it at once.
 
     The digest moves with every commit of events, as `rev` does: it tells of whoever changed the
     history and did not count.
     """
-    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]
-    if turn.base.rev is None:
-        values.append(("/metadata/resourceVersion", str(turn.base.version)))
+    values: list[tuple[str, Json]] = [("/metadata/uid", basis.key.uid)]
+    if basis.rev is None:
+        values.append(("/metadata/resourceVersion", str(basis.version)))
     else:
-        values.append(("/status/rev", turn.base.rev))
-        if position.is_present:
-            values.append(("/status/history/digest", position.digest))
-    if is_ending(turn):
-        values.append(("/metadata/generation", turn.base.generation))
+        values.append(("/status/rev", basis.rev))
+        if basis.position.is_present:
+            values.append(("/status/history/digest", basis.position.digest))
+    if generation is not None:
+        values.append(("/metadata/generation", generation))
     return [{"op": "test", "path": path, "value": value} for path, value in values]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 
 from perdure.engine.values import JsonObject
@@ -22,9 +22,11 @@ from perdure.errors import (
 from perdure.kubernetes.backoff import Backoff
 from perdure.kubernetes.leases import (
     LABEL,
+    Lease,
     held,
     holder_of,
     identity_of,
+    lanes_of,
     lease_name,
     leases_by_name,
     new_lease,
@@ -50,6 +52,14 @@ class PresenceTimes:
     mute_seconds: float = 10.0
     dead_seconds: float = 15.0
     settle_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All Leases by name, as a list showed them that was asked for at `began` (monotonic)."""
+
+    began: float
+    leases: Mapping[str, Lease]
 
 
 class LeasePresence:
@@ -83,6 +93,10 @@ class LeasePresence:
             dead_seconds=self._times.dead_seconds, longest_step=2 * self._times.look_seconds
         )
         self._is_watching = asyncio.Event()
+        self._follows_all = False
+        self._lanes: frozenset[int] = frozenset()
+        self._newest: Look | None = None
+        self._looked = asyncio.Condition()
         self._deaths: asyncio.Queue[str] = asyncio.Queue()
         self.lost = asyncio.Event()
         """Set when another process has, or may have, taken the Lease over: this one has to exit."""
@@ -127,6 +141,18 @@ class LeasePresence:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_renewing())
             group.create_task(self._keep_looking())
+
+    async def list_lanes(self, lanes: Collection[int]) -> bool:
+        """Show in the Lease which lanes this process owns; return whether that is written.
+
+        If not, every renewal tries it again.
+        """
+        self._lanes = frozenset(lanes)
+        async with self._writing:
+            if self._is_released or self.lost.is_set():
+                return False
+            await self._renew()
+        return lanes_of(self._lease) == self._lanes
 
     async def release(self) -> None:
         """Give the Lease up, as the last act of a process that ends in good order.
@@ -202,7 +228,8 @@ class LeasePresence:
             await self._objects.replace(LEASES, self._namespace, body)
 
     def _ours(self, lease: JsonObject) -> JsonObject:
-        return held(lease, self._incarnation, self._clock.now(), self._times.dead_seconds)
+        seconds = self._times.dead_seconds
+        return held(lease, self._incarnation, self._clock.now(), seconds, self._lanes)
 
     # --- the others ---------------------------------------------------------------------
 
@@ -213,6 +240,9 @@ class LeasePresence:
         return identity_of(incarnation) == self._identity or self._vigil.is_dead(
             incarnation, self._clock.monotonic()
         )
+
+    def has_let_go(self, incarnation: str, uid: str) -> bool:
+        return self.is_dead(incarnation)
 
     def watch(self, incarnation: str) -> None:
         """Begin to look after an incarnation, every 2 s; a dead one is told by `deaths` at once."""
@@ -228,6 +258,34 @@ class LeasePresence:
         """End it; while nobody is watched nothing is read."""
         self._vigil.unwatch(incarnation)
 
+    def follow_all(self) -> None:
+        """Look after everybody who has a Lease, from now on."""
+        self._follows_all = True
+        self._is_watching.set()
+
+    def living(self) -> list[Lease]:
+        """Return the Leases of all others that are not known to be dead, by the newest look."""
+        leases = () if self._newest is None else self._newest.leases.values()
+        return [one for one in leases if one.holder and not self._is_ours_or_dead(one.holder)]
+
+    def _is_ours_or_dead(self, incarnation: str) -> bool:
+        return incarnation == self._incarnation or self.is_dead(incarnation)
+
+    @property
+    def newest_look(self) -> Look | None:
+        """Return the newest look at all Leases, None before the first one."""
+        return self._newest
+
+    async def next_look(self) -> Look:
+        """Wait for a look at all Leases that begins after this call, and return it."""
+        asked = self._clock.monotonic()
+        async with self._looked:
+            await self._looked.wait_for(
+                lambda: self._newest is not None and self._newest.began >= asked
+            )
+        assert self._newest is not None
+        return self._newest
+
     async def deaths(self) -> AsyncIterator[str]:
         """Yield watched incarnations as they are found dead, each to one consumer."""
         while True:
@@ -236,7 +294,7 @@ class LeasePresence:
     async def _keep_looking(self) -> None:
         while True:
             await self._is_watching.wait()
-            if len(self._vigil) == 0:
+            if len(self._vigil) == 0 and not self._follows_all:
                 self._is_watching.clear()
                 self._vigil.miss()
                 continue
@@ -251,10 +309,16 @@ class LeasePresence:
             self._vigil.miss()
             LOG.warning("the Leases of others could not be read", extra=self._fields(error))
             return
-        ended = self._clock.monotonic()
-        for dead in self._vigil.look(leases_by_name(items), of=of, began=began, ended=ended):
+        leases, ended = leases_by_name(items), self._clock.monotonic()
+        for dead in self._vigil.look(leases, of=of, began=began, ended=ended):
             LOG.warning("a process is dead", extra={**self._fields(), "dead": dead})
             self._deaths.put_nowait(dead)
+        if self._follows_all:
+            for holder in {lease.holder for lease in leases.values()} - {"", self._incarnation}:
+                self._vigil.watch(holder)
+        self._newest = Look(began, leases)
+        async with self._looked:
+            self._looked.notify_all()
 
     def _fields(self, error: Exception | None = None) -> dict[str, object]:
         fields: dict[str, object] = {"incarnation": self._incarnation}

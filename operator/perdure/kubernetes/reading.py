@@ -51,6 +51,25 @@ MAX_FLOORS = 20_000
 logger = logging.getLogger(__name__)
 
 
+class Bodies:
+    """Reads instances by their names, and tells those that are meant from others of that name."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def get(self, key: InstanceKey) -> JsonObject | None:
+        """Return the newest body, None if the instance is gone. Raises TransientError."""
+        try:
+            body = await self._objects.get(WORKFLOW_INSTANCES, key.namespace, key.name)
+        except ObjectNotFoundError as error:
+            if not is_absence(error):
+                raise TransientError(str(error)) from error
+            return None
+        except ObjectError as error:
+            raise TransientError(str(error), retry_after=FORBIDDEN_SECONDS) from error
+        return body if key_of(body).uid == key.uid else None
+
+
 class Reader:
     """Holds the newest snapshot of each instance that was loaded or committed, until forgotten.
 
@@ -59,7 +78,7 @@ class Reader:
     """
 
     def __init__(self, objects: Objects, loader: Loader) -> None:
-        self._objects = objects
+        self._objects = Bodies(objects)
         self._loader = loader
         self._snapshots: dict[str, Snapshot] = {}
         self._bodies: dict[str, tuple[int, JsonObject]] = {}
@@ -129,15 +148,8 @@ class Reader:
 
     async def get(self, key: InstanceKey) -> JsonObject | None:
         """Return the newest body, None if the instance is gone. Raises TransientError."""
-        try:
-            body = await self._objects.get(WORKFLOW_INSTANCES, key.namespace, key.name)
-        except ObjectNotFoundError as error:
-            if not is_absence(error):
-                raise TransientError(str(error)) from error
-            body = None
-        except ObjectError as error:
-            raise TransientError(str(error), retry_after=FORBIDDEN_SECONDS) from error
-        if body is not None and key_of(body).uid == key.uid:
+        body = await self._objects.get(key)
+        if body is not None:
             return body
         self.forget(key)
         self._floors.pop(key.uid, None)
@@ -210,7 +222,7 @@ def without_history(status: JsonObject | None) -> JsonObject | None:
 
 
 def snapshot_of(
-    body: JsonObject, held: Snapshot | None, state: State, observed: Observed, position: Position
+    body: JsonObject, held: Snapshot | None, state: State, observed: Observed, position: object
 ) -> Snapshot:
     """Return the snapshot of a body; the spec is read again only where it changed."""
     generation = generation_of(body)

@@ -6,15 +6,17 @@ Source: docs/reference/workflowinstance.md#status.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from perdure.engine.events import Failure
 from perdure.engine.external import size_of, time_text
+from perdure.engine.state import State
 from perdure.engine.summary import Phase, Summary, Waiting, summarise
 from perdure.engine.values import Json, JsonObject
 from perdure.kubernetes.payloads import escaped
-from perdure.ports import Observed, Turn
+from perdure.ports import Controls, InstanceKey, Observed, Turn
 from perdure.resources import conditions
 
 MAX_INLINE_OUTPUT = 16 * 1024
@@ -54,18 +56,52 @@ PENDING_WAITS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a status is made of, beside its history.
+
+    `generation` is the one of the spec that `state` has seen. `is_over` says that the end is
+    shown already: then only the generation changes.
+    """
+
+    key: InstanceKey
+    controls: Controls
+    created_at: datetime
+    generation: int
+    state: State
+    observed: Observed
+    is_over: bool
+
+
 def status_after(
     turn: Turn, before: Mapping[str, Json], now: datetime, large_output: JsonObject | None
 ) -> JsonObject:
-    """Return the MANAGED fields of the status after the turn; None is never a value.
+    """Return the MANAGED fields of the status after the turn, as `status_of_view` does."""
+    base = turn.base
+    view = View(
+        key=base.key,
+        controls=base.controls,
+        created_at=base.created_at,
+        generation=base.generation,
+        state=turn.state,
+        observed=turn.observed,
+        is_over=base.state.ended is not None,
+    )
+    return status_of_view(view, before, now, large_output)
 
-    `before` is the status that the base read. `large_output` is the reference to the output,
-    needed if it is over MAX_INLINE_OUTPUT. After the end only the observed generation changes.
+
+def status_of_view(
+    view: View, before: Mapping[str, Json], now: datetime, large_output: JsonObject | None
+) -> JsonObject:
+    """Return the MANAGED fields of the status that shows this; None is never a value.
+
+    `before` is the status as it was read. `large_output` is the reference to the output, needed
+    if it is over MAX_INLINE_OUTPUT.
     """
     managed: JsonObject = {key: item for key, item in before.items() if key in MANAGED}
-    if turn.base.state.ended is None:
-        managed = _shown(turn, before, now, large_output)
-    managed["observedGeneration"] = turn.base.generation
+    if not view.is_over:
+        managed = _shown(view, before, now, large_output)
+    managed["observedGeneration"] = view.generation
     return managed
 
 
@@ -75,22 +111,22 @@ def with_commit(status: Mapping[str, Json], rev: int | None, commit_id: str) -> 
 
 
 def _shown(
-    turn: Turn, before: Mapping[str, Json], now: datetime, large_output: JsonObject | None
+    view: View, before: Mapping[str, Json], now: datetime, large_output: JsonObject | None
 ) -> JsonObject:
-    summary, observed = summarise(turn.state), turn.observed
+    summary, observed = summarise(view.state), view.observed
     shown: dict[str, Json | None] = {
         "phase": _phase(summary, observed),
         "message": _message(summary, observed),
         "progress": summary.progress,
-        "waitingFor": _waiting_for(turn, summary) or None,
+        "waitingFor": _waiting_for(view, summary) or None,
         "startedAt": _time(summary.started_at),
         "completedAt": _time(summary.completed_at),
-        "wakeAt": _time(summary.wake_at or _start_at(turn)),
-        "revision": _revision(turn),
+        "wakeAt": _time(summary.wake_at or _start_at(view)),
+        "revision": _revision(view),
         "output": _output(summary.output, large_output),
         "error": None if summary.error is None else error_json(summary.error),
         "observed": observed_json(observed) or None,
-        "conditions": _conditions(turn, summary, before, now),
+        "conditions": _conditions(view, summary, before, now),
     }
     return {key: item for key, item in shown.items() if item is not None}
 
@@ -108,32 +144,32 @@ def _message(summary: Summary, observed: Observed) -> str:
     return summary.message
 
 
-def _waiting_for(turn: Turn, summary: Summary) -> list[Json]:
-    pending = turn.observed.pending
+def _waiting_for(view: View, summary: Summary) -> list[Json]:
+    pending = view.observed.pending
     if summary.phase is Phase.PENDING and pending is not None:
-        return [_pending_wait(turn, *pending)]
+        return [_pending_wait(view, *pending)]
     return [waiting_json(waiting) for waiting in summary.waiting_for]
 
 
-def _pending_wait(turn: Turn, reason: str, message: str) -> JsonObject:
+def _pending_wait(view: View, reason: str, message: str) -> JsonObject:
     what = PENDING_WAITS.get(reason, "Definition")
-    name = turn.base.controls.definition if what == "Definition" else turn.base.key.name
+    name = view.controls.definition if what == "Definition" else view.key.name
     wait: JsonObject = {
         "what": what,
         "name": name,
-        "since": time_text(turn.base.created_at),
+        "since": time_text(view.created_at),
         "message": message,
     }
-    until = _time(_start_at(turn))
+    until = _time(_start_at(view))
     return wait if until is None else {**wait, "until": until}
 
 
-def _start_at(turn: Turn) -> datetime | None:
+def _start_at(view: View) -> datetime | None:
     """Return when an instance that waits for its start is to be looked at again."""
-    pending = turn.observed.pending
-    if turn.state.is_started or pending is None or pending[0] != STARTS_LATER:
+    pending = view.observed.pending
+    if view.state.is_started or pending is None or pending[0] != STARTS_LATER:
         return None
-    return turn.base.controls.start_at
+    return view.controls.start_at
 
 
 def waiting_json(waiting: Waiting) -> JsonObject:
@@ -175,8 +211,8 @@ def _reason_json(reason: str, message: str) -> JsonObject:
     return {"reason": reason, "message": message}
 
 
-def _revision(turn: Turn) -> JsonObject | None:
-    revision = turn.state.revision
+def _revision(view: View) -> JsonObject | None:
+    revision = view.state.revision
     return None if revision is None else {"name": revision.name, "digest": revision.digest}
 
 
@@ -188,14 +224,14 @@ def _output(output: Json, large_output: JsonObject | None) -> Json:
 
 
 def _conditions(
-    turn: Turn, summary: Summary, before: Mapping[str, Json], now: datetime
+    view: View, summary: Summary, before: Mapping[str, Json], now: datetime
 ) -> list[Json]:
     facts = conditions.Summary(
-        phase=_phase(summary, turn.observed),
-        reason=_reason(turn, summary),
-        message=_message(summary, turn.observed),
-        is_suspended=turn.state.is_suspended and turn.state.ended is None,
-        generation=turn.base.generation,
+        phase=_phase(summary, view.observed),
+        reason=_reason(view, summary),
+        message=_message(summary, view.observed),
+        is_suspended=view.state.is_suspended and view.state.ended is None,
+        generation=view.generation,
         now=now,
         previous=previous_conditions(before),
     )
@@ -208,8 +244,8 @@ def previous_conditions(before: Mapping[str, Json]) -> list[JsonObject]:
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
-def _reason(turn: Turn, summary: Summary) -> str:
-    observed = turn.observed
+def _reason(view: View, summary: Summary) -> str:
+    observed = view.observed
     if summary.error is not None:
         return summary.error.type
     if summary.completed_at is None and observed.stalled is not None:

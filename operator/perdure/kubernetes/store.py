@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from perdure.engine.values import Json, JsonObject, ValueRefusedError
@@ -27,18 +27,12 @@ from perdure.errors import (
 )
 from perdure.kubernetes.histories import Histories, is_absence
 from perdure.kubernetes.instances import (
-    FINISHED,
-    generation_of,
-    head_of,
-    observed_of,
-    rev_of,
     status_of,
     version_of,
 )
 from perdure.kubernetes.loading import Loader
-from perdure.kubernetes.orphans import orphans
 from perdure.kubernetes.payloads import PayloadTooLargeError, reference_of, unescaped, value_of
-from perdure.kubernetes.plan import EventTooLargeError, Plan, Position, history_json, plan
+from perdure.kubernetes.plan import Plan, Position, history_json, plan
 from perdure.kubernetes.reading import (
     FORBIDDEN_SECONDS,
     Reader,
@@ -46,8 +40,10 @@ from perdure.kubernetes.reading import (
     snapshot_of,
     without_history,
 )
+from perdure.kubernetes.records import EventTooLargeError
 from perdure.kubernetes.segments import as_written
-from perdure.kubernetes.status import stalled_status, with_commit
+from perdure.kubernetes.stalling import Stalling
+from perdure.kubernetes.tidying import Tidying, ends_a_takeover
 from perdure.ports import (
     WORKFLOW_INSTANCES,
     Clock,
@@ -68,9 +64,6 @@ from perdure.ports import (
 NOT_SENT_SECONDS = 0.5
 """Until a commit that was not sent is tried again, where nobody says more."""
 
-MAX_TIDIED = 100
-"""So many instances are tidied up in one round: thousands of calls are open when a process dies."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -86,15 +79,26 @@ class KubernetesStore:
         self._histories = Histories(objects)
         self._loader = Loader(self._histories)
         self._reader = Reader(objects, self._loader)
-        self._suspects: dict[str, InstanceKey] = {}
-        """Instances for which objects were created that no commit refers to: by this process for
-        certain, or perhaps by one that died."""
+        self._stalling = Stalling(objects, self._reader.get, clock, counts=True)
+        self._tidying = Tidying(self._histories, self._reader.get)
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
-        return self._reader.hint(body)
+        hint = self._reader.hint(body)
+        if hint is not None:
+            self._tidying.moved(hint.key.uid)
+        return hint
+
+    def owns(self, uid: str) -> bool:
+        return True
 
     def forget(self, key: InstanceKey) -> None:
         self._reader.forget(key)
+
+    def removed(self, key: InstanceKey) -> None:
+        self._reader.forget(key)
+
+    async def shown(self, key: InstanceKey, rev: int) -> bool:
+        return True  # A commit is the status that shows it.
 
     async def load(self, key: InstanceKey, *, fresh: bool = False) -> Snapshot | None:
         return await self._reader.load(key, fresh=fresh)
@@ -119,36 +123,11 @@ class KubernetesStore:
         return unescaped(stored, {} if spec is None else {reference.ref: value_of(spec, reference)})
 
     async def collect(self, key: InstanceKey) -> int:
-        """Delete what lost races left of the instance, or all when it is gone; return how many.
-
-        Only what can never be referred to any more goes (orphans.py), so this may run at any
-        time beside anything. Raises TransientError, ObjectError, UnknownOutcomeError,
-        HistoryCorruptError and NewerHistoryError.
-        """
-        found = await self._histories.all(key)
-        body = await self._reader.get(key) if found else None
-        if body is not None:
-            found = await orphans(found, key.uid, head_of(body, key.uid))
-        for each in found:
-            await self._histories.delete(key, each)
-        return len(found)
+        """Delete what lost races left of the instance; `Tidying.collect` says more."""
+        return await self._tidying.collect(key)
 
     async def tidy(self) -> int:
-        suspects, self._suspects = self._suspects, {}
-        done = 0
-        for number, (uid, key) in enumerate(suspects.items()):
-            if number >= MAX_TIDIED:
-                self._suspects.setdefault(uid, key)
-                continue
-            try:
-                done += await self.collect(key)
-            except PerdureError as error:
-                self._suspects[uid] = key
-                logger.info(
-                    "orphans could not be deleted; it is tried again",
-                    extra={"instance": key.name, "error": str(error)},
-                )
-        return done
+        return await self._tidying.tidy()
 
     # Committing
 
@@ -165,7 +144,7 @@ class KubernetesStore:
             logger.exception("a commit failed by a bug", extra={"instance": turn.base.key.name})
             return Unknown(f"a bug of the store: {bug!r}")
         if isinstance(outcome, Committed) and ends_a_takeover(turn):
-            self._suspects[turn.base.key.uid] = turn.base.key
+            self._tidying.suspect(turn.base.key)
         return outcome
 
     async def _commit(self, turn: Turn) -> CommitOutcome:
@@ -184,15 +163,16 @@ class KubernetesStore:
             await self._create(turn.base.key, planned)
         except PerdureError as error:
             self._suspect(turn, planned)
-            return _not_committed(error)
+            return not_committed(error)
         outcome = await self._patch(turn, planned)
+        self._tidying.moved(turn.base.key.uid)
         if not isinstance(outcome, Committed):
             self._suspect(turn, planned)
         return outcome
 
     def _suspect(self, turn: Turn, planned: Plan) -> None:
         if planned.payloads or planned.segments:
-            self._suspects[turn.base.key.uid] = turn.base.key
+            self._tidying.suspect(turn.base.key)
 
     async def _create(self, key: InstanceKey, planned: Plan) -> None:
         """Create what the commit will refer to. Creating it is no effect: it may be orphaned."""
@@ -221,7 +201,7 @@ class KubernetesStore:
         except ObjectRejectedError as error:
             return await self._after_refusal(turn, error)
         except PerdureError as error:
-            return _not_committed(error)
+            return not_committed(error)
         self._reader.settle(key)
         if not is_as_written(body, planned.position):
             return Conflict()  # Somebody edited its events: loading, which comes next, says so.
@@ -282,60 +262,8 @@ class KubernetesStore:
         self.hint(body)
         return Conflict()
 
-    # Stalling
-
     async def stall(self, key: InstanceKey, reason: str, message: str) -> None:
-        try:
-            body = await self._reader.get(key)
-            if body is not None and not _shows_stalled(status_of(body) or {}, reason):
-                await self._show_stalled(key, body, reason, message)
-        except PerdureError as error:
-            logger.warning(
-                "a stalled instance cannot be shown as such",
-                extra={"instance": key.name, "error": str(error)},
-            )
-
-    async def _show_stalled(
-        self, key: InstanceKey, body: JsonObject, reason: str, message: str
-    ) -> None:
-        status, rev = status_of(body) or {}, rev_of(body)
-        generation = generation_of(body)
-        shown = stalled_status(status, reason, message, generation, self._clock.now())
-        shown = with_commit(shown, rev, self._clock.token())
-        operations: list[JsonObject] = [
-            {"op": "test", "path": "/metadata/uid", "value": key.uid},
-            {
-                "op": "test",
-                "path": "/metadata/resourceVersion",
-                "value": str(version_of(body)),
-            },
-        ]
-        if not status:
-            operations.append({"op": "add", "path": "/status", "value": {}})
-        for field, value in shown.items():
-            operations.append({"op": "add", "path": f"/status/{field}", "value": value})
-        await self._objects.patch(
-            WORKFLOW_INSTANCES, key.namespace, key.name, operations, subresource="status"
-        )
-
-
-def _shows_stalled(status: Mapping[str, Json], reason: str) -> bool:
-    """Return whether a status says so already, or belongs to the past: the end is frozen."""
-    stalled = observed_of(status).stalled
-    return status.get("phase") in FINISHED or (stalled is not None and stalled[0] == reason)
-
-
-def ends_a_takeover(turn: Turn) -> bool:
-    """Return whether the turn ends an attempt that had been taken over from a dead process.
-
-    That one may have died between creating objects for its answer and their commit. Now the
-    history has passed the events that they were made for.
-    """
-    open_now = turn.state.activities
-    return any(
-        activity.claim.delivery > 1 and scheduled_id not in open_now
-        for scheduled_id, activity in turn.base.state.activities.items()
-    )
+        await self._stalling.show(key, reason, message)
 
 
 def has_moved(turn: Turn, body: JsonObject) -> bool:
@@ -363,7 +291,7 @@ def is_as_written(body: JsonObject, position: Position) -> bool:
     return found == expected or as_written(found) == expected
 
 
-def _not_committed(error: PerdureError) -> CommitOutcome:
+def not_committed(error: PerdureError) -> CommitOutcome:
     """Return the outcome of an error after which the commit has certainly not happened."""
     match error:
         case ThrottledError() | TransientError():

@@ -27,14 +27,7 @@ def crd(kind: Kind) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
-            "names": {
-                "kind": kind.kind,
-                "listKind": f"{kind.kind}List",
-                "plural": kind.plural,
-                "singular": kind.singular,
-                "shortNames": [kind.short],
-                "categories": [CATEGORY],
-            },
+            "names": _names(kind),
             "versions": [_version(kind)],
         },
     }
@@ -65,6 +58,17 @@ def stale_crds(folder: Path) -> list[Path]:
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     for kind in KINDS.values():
         yield folder / f"{kind.plural}.{GROUP}.yaml", crd_yaml(kind)
+
+
+def _names(kind: Kind) -> dict[str, Any]:
+    names: dict[str, Any] = {
+        "kind": kind.kind,
+        "listKind": f"{kind.kind}List",
+        "plural": kind.plural,
+        "singular": kind.singular,
+        "shortNames": [kind.short],
+    }
+    return names | ({"categories": [CATEGORY]} if kind.is_for_people else {})
 
 
 def _version(kind: Kind) -> dict[str, Any]:

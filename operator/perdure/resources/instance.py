@@ -4,7 +4,7 @@ The status rules are for the day when somebody with the right to patch `/status`
 a finished instance stays finished, and a commit counter that ran backwards would let an old
 decision through. CEL does not see `output` (any JSON has no type), but an equality of the whole
 status compares it byte for byte: so after the end every change must be one of the operator's own,
-which raises `rev` and `observedGeneration` together.
+which raises `observedGeneration`, and `rev` if anything of it does.
 """
 
 from typing import Annotated, ClassVar
@@ -344,7 +344,7 @@ class InstanceStatus(StatusModel):
             message="the status of a finished instance does not change, the output included; "
             "only the operator notes that it has seen a newer generation of the spec",
             cel=f"!({_WAS_ENDED}) || self == oldSelf || "
-            "(has(self.rev) && has(oldSelf.rev) && self.rev > oldSelf.rev && "
+            "(has(self.rev) && has(oldSelf.rev) && self.rev >= oldSelf.rev && "
             "has(self.observedGeneration) && has(oldSelf.observedGeneration) && "
             "self.observedGeneration > oldSelf.observedGeneration)",
         ),

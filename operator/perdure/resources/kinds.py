@@ -1,4 +1,4 @@
-"""The four kinds: what a CRD says beside its fields."""
+"""The five kinds: what a CRD says beside its fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from perdure.resources.definition import DefinitionSpec, DefinitionStatus
 from perdure.resources.event import WorkflowEventSpec, WorkflowEventStatus
 from perdure.resources.history import HistorySpec
 from perdure.resources.instance import ENDED, InstanceSpec, InstanceStatus
+from perdure.resources.log import LogSpec
 
 CATEGORY = "perdure"
 
@@ -38,6 +39,8 @@ class Kind:
     selectable: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     max_name: int = 253
+    is_for_people: bool = True
+    """Whether `kubectl get perdure` lists it."""
 
     @property
     def singular(self) -> str:
@@ -172,6 +175,24 @@ HISTORY = Kind(
     ),
 )
 
+LOG = Kind(
+    kind="WorkflowLog",
+    plural="workflowlogs",
+    short="wfl",
+    description="One slot of the log of turns, written by the operator.",
+    spec=LogSpec,
+    spec_description="The entry that stands in the slot. A later one replaces it.",
+    status=None,
+    columns=(
+        Column("Lane", ".spec.lane", "The lane that it is a slot of.", type="integer"),
+        Column("Seq", ".spec.seq", "The number of the entry; 0 for none.", type="integer"),
+        Column("Kind", ".spec.kind", "What the entry says of its lane."),
+        Column("Writer", ".spec.incarnation", "The process that wrote the entry."),
+        _AGE,
+    ),
+    is_for_people=False,
+)
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.kind: kind for kind in (DEFINITION, INSTANCE, EVENT, HISTORY)}
+    {kind.kind: kind for kind in (DEFINITION, INSTANCE, EVENT, HISTORY, LOG)}
 )

@@ -47,7 +47,7 @@ def manifest_faults(manifest: object) -> list[Fault]:
 def shape_faults(spec: object, kind: str) -> list[Fault]:
     """Return every fault in the shape of a spec, nulls first.
 
-    `kind` is one of the four kinds; KeyError for any other. Paths start with `spec`.
+    `kind` is one of the kinds; KeyError for any other. Paths start with `spec`.
     """
     model = KINDS[kind].spec
     faults = [*_null_faults(spec, KINDS[kind])]

@@ -50,6 +50,8 @@ class Calls:
         self._meter = meter
         self._answered = answered
         self._flights: dict[str, _Flight] = {}
+        self._left: set[str] = set()
+        """Uids of instances that were left to others while calls of them were claimed here."""
         self._is_stopping = False
 
     def answers(self, uid: str) -> tuple[Answer, ...]:
@@ -89,7 +91,7 @@ class Calls:
 
     def _unsent(self, wanted: Iterable[ActivityWork]) -> list[ActivityWork]:
         mine = (w for w in wanted if w.claim.incarnation == self._presence.incarnation)
-        return [work for work in mine if not self._was_sent(work)]
+        return [work for work in mine if not self._was_sent(work) and work.uid not in self._left]
 
     def _was_sent(self, work: ActivityWork) -> bool:
         flight = self._flights.get(work.uid)
@@ -160,6 +162,35 @@ class Calls:
         if flight.is_empty:
             del self._flights[key.uid]
         self._answered(key)
+
+    async def leave(self, uid: str) -> None:
+        """Abort what is open of an instance that others move from now on.
+
+        Should it come back, its claims of this process are none that may be sent: they were.
+        """
+        if uid in self._flights:
+            self._left.add(uid)
+            await self.abort(uid)
+
+    def has_left(self, uid: str) -> bool:
+        """Return whether claims of this process are to be made anew: what they sent was aborted."""
+        return uid in self._left
+
+    def took_up(self, before: State, after: State) -> None:
+        """Take note of a commit: if it left none of the claims from before, all that are open now
+        may be sent."""
+        kept = after.activities
+        if not any(
+            activity.claim.incarnation == self._presence.incarnation
+            and number in kept
+            and kept[number].claim == activity.claim
+            for number, activity in before.activities.items()
+        ):
+            self._left.discard(before.uid)
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of an instance that is over."""
+        self._left.discard(uid)
 
     async def abort(self, uid: str) -> None:
         """Cancel everything of the instance here and wait until it has ended."""

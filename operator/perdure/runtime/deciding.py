@@ -163,6 +163,12 @@ class Decider:
             is_held=is_held,
         )
 
+    def _is_out(self, incarnation: str, uid: str) -> bool:
+        """Return whether the claims of a process on calls of an instance may be taken over."""
+        if incarnation == self._presence.incarnation:
+            return self._calls.has_left(uid)
+        return self._presence.has_let_go(incarnation, uid)
+
     def _facts(
         self,
         base: Snapshot,
@@ -181,7 +187,7 @@ class Decider:
             terminate=controls.terminate,
             answers=self._calls.answers(base.key.uid),
             events=(*_spec_events(base), *(o.as_fact() for o in objects if o.fault is None)),
-            dead=frozenset(i for i in claimants if self._presence.is_dead(i)),
+            dead=frozenset(i for i in claimants if self._is_out(i, state.uid)),
             holds_timers=self.is_stopping or not self._clock.is_trusted(),
             starts_nothing=self.is_stopping,
             is_settled=state.ending is not None and self._calls.is_settled(base.key.uid),

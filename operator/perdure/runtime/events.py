@@ -1,15 +1,16 @@
 """The desk for WorkflowEvents: what waits for whom, and what becomes of each object.
 
-Nobody writes to a WorkflowEvent before it is consumed. Taken: deleted after the commit that took
-it (or, with a time to live, marked `Taken` and deleted later). Refused: marked with the reason,
-deleted after a day.
+Nobody writes to a WorkflowEvent before it is consumed. Taken: deleted when a status shows the
+commit that took it (or, with a time to live, marked `Taken` then and deleted later). Refused:
+marked with the reason, deleted after a day.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perdure.engine.values import JsonObject
@@ -36,6 +37,19 @@ KEPT_UNANSWERED = timedelta(hours=24)
 KEPT_REFUSED = timedelta(hours=24)
 
 
+Shown = Callable[[InstanceKey, int], Awaitable[bool]]
+"""Waits until a status shows a commit: `perdure.ports.HistoryStore.shown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An event, and the commit after which its instance had certainly taken it."""
+
+    event: EventObject
+    key: InstanceKey
+    rev: int
+
+
 class EventDesk:
     """Keeps the inbox of event objects and carries out their clean-up in the background.
 
@@ -44,16 +58,23 @@ class EventDesk:
     """
 
     def __init__(
-        self, objects: Objects, clock: Clock, meter: Meter, *, time_to_live: timedelta
+        self,
+        objects: Objects,
+        clock: Clock,
+        meter: Meter,
+        shown: Shown,
+        *,
+        time_to_live: timedelta,
     ) -> None:
         self.inbox = Inbox()
         self._objects = objects
+        self._shown = shown
         self._clock = clock
         self._meter = meter
         self._time_to_live = time_to_live
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._unfinished: dict[str, EventObject] = {}
-        """Events that were taken and could not be cleaned up."""
+        self._unfinished: dict[str, _Taken] = {}
+        """Events that were taken and could not be cleaned up, by their uid."""
         self._unmarked: dict[str, tuple[EventObject, str, str]] = {}
         """Events that were refused and could not be marked so."""
 
@@ -77,15 +98,25 @@ class EventDesk:
         )
         self.inbox.replace(known, [parse_event(body) for body in found])
 
-    def consumed(self, events: Iterable[EventObject]) -> None:
-        """Clean up after events whose taking is committed."""
-        for event in events:
-            self._unfinished[event.uid] = event
-            self._unmarked.pop(event.uid, None)
-            if self._time_to_live > timedelta(0):
-                self._begin(event, self._mark(event, "Taken", "Taken", "taken by its instance"))
-            else:
-                self._begin(event, self._delete(event))
+    def consumed(self, events: Iterable[EventObject], base: Snapshot) -> None:
+        """Clean up after events that the instance has taken by now, when a status shows it."""
+        self._clean_up(_Taken(event, base.key, base.rev or 0) for event in events)
+
+    def _clean_up(self, taken: Iterable[_Taken]) -> None:
+        for one in list(taken):
+            self._unfinished[one.event.uid] = one
+            self._unmarked.pop(one.event.uid, None)
+            self._begin(one.event, self._end(one))
+
+    async def _end(self, taken: _Taken) -> None:
+        """Take an event away that has done its work."""
+        event = taken.event
+        if not await self._shown(taken.key, taken.rev):
+            return  # Whoever moves the instance now finds that it has taken the event.
+        if self._time_to_live > timedelta(0):
+            await self._mark(event, "Taken", "Taken", "taken by its instance")
+        else:
+            await self._delete(event)
 
     def refused(self, refusals: Iterable[tuple[EventObject, str, str]]) -> None:
         """Mark events that cannot be taken."""
@@ -102,7 +133,7 @@ class EventDesk:
     def sweep(self, living: dict[tuple[str, str], str]) -> None:
         """Answer what nobody will take: `living` maps (namespace, name) to the uid there."""
         now = self._clock.now()
-        self.consumed(list(self._unfinished.values()))
+        self._clean_up(self._unfinished.values())
         self.refused(list(self._unmarked.values()))
         for event in self.inbox.everything():
             if event.answer is not None:

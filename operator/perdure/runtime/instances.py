@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from perdure.engine.values import JsonObject
@@ -17,6 +18,7 @@ from perdure.errors import (
     HistoryCorruptError,
     InvalidDefinitionError,
     NewerHistoryError,
+    NotOwnedError,
     PerdureError,
     TransientError,
 )
@@ -90,13 +92,15 @@ class Instances:
         self._names: dict[tuple[str, str], str] = {}
         self._ended: dict[str, int] = {}
         """Ends that the watch has not told yet: an older echo must not begin anything again."""
+        self._unserved: dict[str, InstanceKey] = {}
+        """Instances that want a turn of whoever moves them: it may be this process one day."""
         self._failures: dict[str, int] = {}
         """Turns of an instance that failed in a row."""
         self._attempts: dict[str, asyncio.TimerHandle] = {}
         self._warm: OrderedDict[InstanceKey, None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
         self.queue: KeyedQueue[InstanceKey] = KeyedQueue(self._process, workers=workers)
-        self.wakes: Wakes[InstanceKey] = Wakes(clock, lambda key: self.queue.mark(key, Lane.TIMER))
+        self.wakes: Wakes[InstanceKey] = Wakes(clock, lambda key: self._mark(key, Lane.TIMER))
 
     # --- what is told ---------------------------------------------------------------------
 
@@ -124,15 +128,16 @@ class Instances:
             record.retry = retry
             self._failures.pop(key.uid, None)
         self.wakes.set(key, hint.wake_at)
-        self.queue.mark(key, lane)
+        self._mark(key, lane)
 
     def _observe_finished(self, hint: InstanceHint, record: _Record | None) -> None:
         """An end wants a turn only where something is left to do here."""
         key = hint.key
         has_news = hint.generation != hint.observed_generation and not hint.is_deleting
         if has_news or self._calls.has_any(key.uid) or self._desk.waiting(key):
-            self.queue.mark(key, Lane.CONTROL)
+            self._mark(key, Lane.CONTROL)
         elif record is None:
+            self._unserved.pop(key.uid, None)
             self._store.forget(key)
         else:
             self._drop(key)
@@ -143,9 +148,10 @@ class Instances:
         self._ended.pop(key.uid, None)
         if self._names.get((key.namespace, key.name)) == key.uid:
             del self._names[key.namespace, key.name]
-        self._store.forget(key)
+        self._store.removed(key)
+        self._unserved.pop(key.uid, None)
         if key.uid in self._records or self._calls.has_any(key.uid):
-            self.queue.mark(key, Lane.CONTROL)
+            self._mark(key, Lane.CONTROL)
 
     def observe_event(self, body: JsonObject) -> None:
         """Take note of a WorkflowEvent; its instance gets a turn."""
@@ -153,7 +159,7 @@ class Instances:
         self._desk.inbox.put(event)
         uid = self._names.get((event.namespace, event.instance))
         if uid is not None and event.answer is None:
-            self.queue.mark(InstanceKey(event.namespace, event.instance, uid), Lane.CONTROL)
+            self._mark(InstanceKey(event.namespace, event.instance, uid), Lane.CONTROL)
 
     def removed_event(self, uid: str) -> None:
         """Take note that a WorkflowEvent is gone."""
@@ -164,11 +170,41 @@ class Instances:
         for record in self._records.values():
             place = (record.key.namespace, record.definition)
             if record.is_pending and place == (namespace, name):
-                self.queue.mark(record.key, Lane.CONTROL)
+                self._mark(record.key, Lane.CONTROL)
 
     def answered(self, key: InstanceKey) -> None:
         """Give a turn to an instance whose call has ended."""
-        self.queue.mark(key, Lane.CONTROL)
+        self._mark(key, Lane.CONTROL)
+
+    def _mark(self, key: InstanceKey, lane: Lane) -> None:
+        """Ask for a turn, if this process moves the instance."""
+        if self._store.owns(key.uid):
+            self.queue.mark(key, lane)
+        else:
+            self._unserved[key.uid] = key
+
+    def gained(self, is_meant: Callable[[str], bool]) -> None:
+        """Take instances, by uid, over from others: each of them gets a turn."""
+        keys = {**self._unserved, **{uid: record.key for uid, record in self._records.items()}}
+        for uid in filter(is_meant, keys):
+            self._unserved.pop(uid, None)
+            self._mark(keys[uid], Lane.RESYNC)
+
+    async def lost(self, is_meant: Callable[[str], bool]) -> None:
+        """Leave instances, by uid, to others: abort their calls, know them by name only."""
+        for record in list(self._records.values()):
+            if is_meant(record.key.uid):
+                await self._leave(record.key)
+
+    def has_calls(self, is_meant: Callable[[str], bool]) -> bool:
+        """Return whether calls of these instances are open here."""
+        return any(self._calls.has_any(uid) for uid in self._records if is_meant(uid))
+
+    async def _leave(self, key: InstanceKey) -> None:
+        self.wakes.set(key, None)
+        self._warm.pop(key, None)
+        self._failures.pop(key.uid, None)
+        await self._turns.leave(key.uid)
 
     # --- the work --------------------------------------------------------------------------
 
@@ -211,6 +247,8 @@ class Instances:
             rest = await self._turns.run(key)
         except asyncio.CancelledError:
             raise
+        except NotOwnedError:
+            await self._leave(key)
         except Exception as error:  # noqa: BLE001  one bad instance must never stop the others
             await self._failed(key, error)
         else:
@@ -221,7 +259,7 @@ class Instances:
         record = self._records.get(key.uid)
         self._failures.pop(key.uid, None)
         if rest.again and rest.retry_in is None:
-            self.queue.mark(key, Lane.CONTROL)
+            self._mark(key, Lane.CONTROL)
             return
         if rest.retry_in is not None:
             self._later(key, rest.retry_in, Lane.CONTROL)
@@ -252,6 +290,7 @@ class Instances:
 
     def _drop(self, key: InstanceKey) -> None:
         self._records.pop(key.uid, None)
+        self._unserved.pop(key.uid, None)
         self._warm.pop(key, None)
         self.wakes.set(key, None)
         self._store.forget(key)
@@ -282,7 +321,7 @@ class Instances:
 
         def mark() -> None:
             del self._attempts[key.uid]
-            self.queue.mark(key, lane)
+            self._mark(key, lane)
 
         before = self._attempts.pop(key.uid, None)
         if before is not None:
@@ -297,7 +336,7 @@ class Instances:
             logger.info("A process is dead", extra={"incarnation": incarnation})
             for record in list(self._records.values()):
                 if record.has_calls:
-                    self.queue.mark(record.key, Lane.TIMER)
+                    self._mark(record.key, Lane.TIMER)
 
     async def _sweep(self) -> None:
         while True:
@@ -307,7 +346,7 @@ class Instances:
             await self._store.tidy()
             for record in list(self._records.values()):
                 if record.is_unannounced:
-                    self.queue.mark(record.key, Lane.RESYNC)
+                    self._mark(record.key, Lane.RESYNC)
 
     def measure(self) -> None:
         """Bring the gauges up to date."""

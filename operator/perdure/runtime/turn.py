@@ -213,6 +213,7 @@ class Turns:
         self._measure(decision.turn)
         self._refused.discard(snapshot.key.uid)
         self._unfinished.note(snapshot.key.uid, decision.known, decision.decided_at)
+        self._calls.took_up(decision.turn.base.state, decision.turn.state)
         started = await self._follow(snapshot, decision)
         await self._keep_revision(snapshot)
         if snapshot.state.ended is not None or is_full(len(decision.turn.events)):
@@ -246,11 +247,13 @@ class Turns:
     async def _follow(self, snapshot: Snapshot, decision: Decided) -> bool:
         """Reconcile the calls first, then tidy up the events that were consumed."""
         self._polls.note(snapshot.state, decision.orchestrator)
+        if not self._store.owns(snapshot.key.uid):
+            return True  # It was lost while the turn was under way: others make its calls.
         started = self._calls.reconcile(snapshot.key, snapshot.state)
         takes_over = not self._decider.is_stopping and not decision.is_held
         if takes_over and not snapshot.state.is_suspended:
             self._watch_claimants(snapshot.state)
-        self._desk.consumed(decision.consumed)
+        self._desk.consumed(decision.consumed, snapshot)
         self._desk.refused(decision.refused)
         return started
 
@@ -308,9 +311,9 @@ class Turns:
 
     async def _over(self, base: Snapshot) -> Rest:
         """The instance has ended or is being deleted: nothing is in flight any more."""
-        await self._forget(base.key.uid)
+        await self.drop(base.key.uid)
         if base.state.ended is not None:
-            self._desk.consumed(self._desk.taken(base))
+            self._desk.consumed(self._desk.taken(base), base)
             self._desk.refuse_ended(base)
         ended_cleanly = base.is_deleting or base.generation == base.observed_generation
         if ended_cleanly or base.state.ended is None:
@@ -325,17 +328,26 @@ class Turns:
         return Rest(snapshot=base)
 
     async def _gone(self, key: InstanceKey) -> Rest:
-        await self._forget(key.uid)
+        await self.drop(key.uid)
         return Rest(is_gone=True)
 
-    async def _forget(self, uid: str) -> None:
+    async def leave(self, uid: str) -> None:
+        """Keep nothing of an instance that others move now, and abort its calls."""
+        self._forget(uid)
+        await self._calls.leave(uid)
+
+    async def drop(self, uid: str) -> None:
         """Keep nothing of an instance that is over, and abort its calls."""
+        self._forget(uid)
+        self._calls.forget(uid)
+        await self._calls.abort(uid)
+
+    def _forget(self, uid: str) -> None:
         self._polls.forget(uid)
         self._unfinished.forget(uid)
         self._owed.pop(uid, None)
         self._told.pop(uid, None)
         self._refused.discard(uid)
-        await self._calls.abort(uid)
 
 
 class RejectedTurnError(Exception):

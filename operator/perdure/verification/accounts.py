@@ -6,14 +6,13 @@ Everything here follows from stored events as they are committed; times are thos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.engine.state import State
 from perdure.engine.values import JsonObject
-from perdure.verification.bodies import EPOCH, identity_of, items, number, part, text
-from perdure.verification.bodies import time_of as moment_of
+from perdure.verification.bodies import EPOCH, identity_of, items, part, text
 from perdure.verification.chain import start_of
 from perdure.verification.evidence import Write
 
@@ -87,23 +86,71 @@ class Received:
     wait_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Committed:
-    """One commit of events."""
+    """One commit of events: by the write of a status, or of an entry of the log.
 
+    `shown` is the first write of a status that shows them; `is_urgent` says that somebody may
+    act upon it: the instance ends, is suspended or resumed, or begins to wait for an event.
+    """
+
+    rev: int
     write: Write
     first_id: int
     last_id: int
+    shown: Write | None = None
+    is_urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unshown:
+    """A turn of the log that no status shows yet: where the history stands after it, and its state.
+
+    `state` is None where an event could not be folded.
+    """
+
+    committed: Committed
+    commit_id: str
+    digest: str
+    state: State | None
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the newest status shows of a history: its first `length` events, up to turn `rev`.
+
+    `hot` are the stored events after the newest segment, `base` is the digest before them, `sizes`
+    are their bytes, each with the comma after it. `first` and `newest` are the writes of statuses
+    that showed events for the first time, and for the last.
+    """
+
+    digest: str
+    base: str
+    state: State | None
+    rev: int = 0
+    length: int = 0
+    segments: list[str] = field(default_factory=list)
+    hot: list[JsonObject] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    first: Write | None = None
+    newest: Write | None = None
+
+    @property
+    def moved(self) -> int:
+        """Return how many events stand in segments."""
+        return self.length - len(self.hot)
 
 
 @dataclass(slots=True)
 class Account:
     """One instance, from its creation to its end and beyond.
 
-    `body` is its newest version, also after it is gone. `hot` are the stored events after the
-    newest segment, `base` the digest before them. `damage` says why the history is judged no
-    further, `excused` which operators have written since; `is_edited` that the newest status is
-    somebody else's than an operator's. `state` is None once an event could not be folded.
+    `body` is its newest version, also after it is gone. `rev`, `length`, `digest` and `state` are
+    those after the newest commit, `shown` is what the status tells of it. `damage` says why the
+    history in the status is judged no further, `excused` which operators have written since;
+    `loss` says what was taken from the log that its turns may have stood in, `is_split` that they
+    do not follow each other; `is_edited` that the newest status is somebody else's than an
+    operator's. `state` is None once an event could not be folded.
     """
 
     uid: str
@@ -111,26 +158,28 @@ class Account:
     name: str
     created: Write
     body: JsonObject
+    digest: str
+    shown: Shown
     gone: Write | None = None
     damage: str | None = None
+    loss: str | None = None
+    is_split: bool = False
     excused: set[str] = field(default_factory=set)
     is_edited: bool = False
 
+    rev: int = 0
     length: int = 0
-    digest: str = ""
-    base: str = ""
-    segments: list[str] = field(default_factory=list)
     payloads: set[str] = field(default_factory=set)
-    hot: list[JsonObject] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    """Bytes of each event in `hot`, with the comma after it."""
     state: State | None = None
 
     commits: list[Committed] = field(default_factory=list)
     commit_ids: set[str] = field(default_factory=set)
+    unshown: deque[Unshown] = field(default_factory=deque)
+    generation: int = 0
+    """The newest generation of the spec that a commit has seen."""
     last_at: datetime = EPOCH
-    after_deletion: set[str] = field(default_factory=set)
-    """Who has committed something while the instance was being deleted."""
+    after_deletion: Counter[str] = field(default_factory=Counter)
+    """How many signs of its deletion each operator has had."""
 
     started: JsonObject | None = None
     is_suspended: bool = False
@@ -139,6 +188,10 @@ class Account:
     end_requested: Write | None = None
     ended: JsonObject | None = None
     end: Write | None = None
+    end_base: int = 0
+    """The generation of the spec on which its end was decided, or else requested."""
+    terminated: Write | None = None
+    """The write by which its spec got `terminate`."""
     attempts: dict[int, Attempt] = field(default_factory=dict)
     attempt_of: dict[str, int] = field(default_factory=dict)
     """The highest attempt of each path that has begun."""
@@ -165,6 +218,11 @@ class Account:
         return part(self.body, "status")
 
     @property
+    def is_sound(self) -> bool:
+        """Return whether everything can be said of its history."""
+        return self.damage is None and self.loss is None and not self.is_split
+
+    @property
     def is_running(self) -> bool:
         """Return whether steps may still begin."""
         return self.started is not None and self.end_requested is None and self.ended is None
@@ -173,183 +231,26 @@ class Account:
 def opened(write: Write) -> Account:
     """Return the account of an instance that a write created."""
     assert write.after is not None, "a creation has an object"
+    start = start_of(write.uid)
+    state = State(uid=write.uid, namespace=write.namespace, name=write.name)
     account = Account(
         uid=write.uid,
         namespace=write.namespace,
         name=write.name,
         created=write,
         body=write.after,
-        digest=start_of(write.uid),
-        base=start_of(write.uid),
-        state=State(uid=write.uid, namespace=write.namespace, name=write.name),
+        digest=start,
+        shown=Shown(digest=start, base=start, state=state),
+        state=state,
     )
-    note_spec(account, write.after)
+    note_spec(account, write)
     return account
 
 
-def note_spec(account: Account, body: JsonObject) -> None:
-    """Remember the events that the spec holds now."""
-    for entry in items(part(body, "spec").get("events")):
+def note_spec(account: Account, write: Write) -> None:
+    """Remember what the spec holds from now on: its events, and `terminate`."""
+    spec = part(write.after, "spec")
+    for entry in items(spec.get("events")):
         account.spec_events.setdefault(text(entry.get("id")), entry)
-
-
-def take(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    """Enter one committed event; `at` is when it was committed, in true time."""
-    account.last_at = max(account.last_at, moment_of(event.get("at")))
-    enter = _ENTRIES.get(text(event.get("type")))
-    if enter is not None:
-        enter(account, event, write, at)
-
-
-Entry = Callable[[Account, JsonObject, Write, datetime], None]
-
-
-def _start(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.started = event
-
-
-def _suspend(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.is_suspended = True
-    account.suspensions.append(Suspension(at))
-
-
-def _resume(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.is_suspended = False
-    account.suspended_until = at
-    if account.suspensions:
-        account.suspensions[-1].until = at
-
-
-def _request_end(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.end_requested = write
-
-
-def _end(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.ended, account.end = event, write
-
-
-def claim_of(event: JsonObject, at: datetime) -> Claim:
-    """Return the claim that an event holds."""
-    claim = part(event, "claim")
-    return Claim(
-        delivery=number(claim.get("delivery")),
-        incarnation=text(claim.get("incarnation")),
-        claim_id=text(claim.get("claimId")),
-        at=at,
-    )
-
-
-def _schedule(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    scheduled_id, path = number(event.get("id")), text(event.get("path"))
-    first = account.attempts.get(number(event.get("requestOf")))
-    account.attempts[scheduled_id] = Attempt(
-        scheduled_id=scheduled_id,
-        path=path,
-        number=number(event.get("attempt")),
-        request=part(event, "request") if first is None else first.request,
-        claims=[claim_of(event, at)],
-    )
-    account.attempt_of[path] = number(event.get("attempt"))
-    account.open_of[path] = scheduled_id
-    account.backed_off.discard(path)
-
-
-def _claim(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    attempt = account.attempts.get(number(event.get("scheduledId")))
-    if attempt is not None:
-        attempt.claims.append(claim_of(event, at))
-
-
-def _accept(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    attempt = account.attempts.get(number(event.get("scheduledId")))
-    if attempt is not None:
-        attempt.accepted, attempt.accepted_at = event, at
-
-
-def _close(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    attempt = account.attempts.get(number(event.get("scheduledId")))
-    if attempt is not None:
-        attempt.ends.append(event)
-        attempt.ended_at = at
-
-
-def _fail_attempt(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    path, attempt = text(event.get("path")), number(event.get("attempt"))
-    account.attempt_of[path] = max(attempt, account.attempt_of.get(path, 0))
-    account.backed_off.discard(path)
-
-
-def _set_timer(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    timer_id = number(event.get("id"))
-    account.timers[timer_id] = Timer(
-        timer_id=timer_id,
-        path=text(event.get("path")),
-        purpose=text(event.get("purpose")),
-        fire_at=moment_of(event.get("fireAt")),
-        set_at=at,
-    )
-
-
-def _fire(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    timer = account.timers.get(number(event.get("timerId")))
-    if timer is None:
-        return
-    timer.fired_at = at
-    if timer.purpose == "Retry":
-        account.backed_off.add(timer.path)
-
-
-def _await(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    wait_id = number(event.get("id"))
-    account.waits[wait_id] = Wait(
-        wait_id=wait_id,
-        path=text(event.get("path")),
-        name=text(event.get("name")).casefold(),
-        count=number(event.get("count", 1)),
-    )
-
-
-def _receive(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.received[number(event.get("id"))] = Received(event)
-    account.taken.setdefault(text(event.get("eventId")), event)
-
-
-def _refuse(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    account.taken.setdefault(text(event.get("eventId")), event)
-
-
-def matched_ids(event: JsonObject) -> list[int]:
-    """Return the history ids of the received events that an EventsMatched names."""
-    received = event.get("received")
-    return [number(one) for one in received] if isinstance(received, list) else []
-
-
-def _match(account: Account, event: JsonObject, write: Write, at: datetime) -> None:
-    wait = account.waits.get(number(event.get("waitId")))
-    if wait is not None:
-        wait.is_over = True
-    for received_id in matched_ids(event):
-        received = account.received.get(received_id)
-        if received is not None:
-            received.wait_id = number(event.get("waitId"))
-
-
-_ENTRIES: Mapping[str, Entry] = {
-    "InstanceStarted": _start,
-    "InstanceSuspended": _suspend,
-    "InstanceResumed": _resume,
-    "EndRequested": _request_end,
-    "InstanceEnded": _end,
-    "ActivityScheduled": _schedule,
-    "ActivityClaimed": _claim,
-    "ActivityAccepted": _accept,
-    "ActivityCompleted": _close,
-    "ActivityFailed": _close,
-    "AttemptFailed": _fail_attempt,
-    "TimerCreated": _set_timer,
-    "TimerFired": _fire,
-    "EventAwaited": _await,
-    "EventReceived": _receive,
-    "EventRefused": _refuse,
-    "EventsMatched": _match,
-}
+    if account.terminated is None and "terminate" in spec:
+        account.terminated = write

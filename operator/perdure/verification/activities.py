@@ -6,10 +6,10 @@ Source: docs/architecture.md#claims.
 from __future__ import annotations
 
 from perdure.engine.values import JsonObject
-from perdure.verification.accounts import claim_of
 from perdure.verification.bodies import identity_of, number, part, text
 from perdure.verification.checks import Commit, EventCheck, Texts
 from perdure.verification.leases import SETTLED
+from perdure.verification.postings import claim_of
 from perdure.verification.recipes import fails_on_unknown
 
 MAX_DELIVERIES = 20
@@ -102,17 +102,21 @@ def shown_alive(commit: Commit, event: JsonObject) -> Texts:
 def dead_claimants(commit: Commit, event: JsonObject) -> Texts:
     """A claim is taken over only from a process that its Lease showed dead, moments ago at least.
 
-    One that was silent and is heard of again claims, but sends nothing until others know.
+    One that was silent and is heard of again claims, but sends nothing until others know. With the
+    log it may also have let go of the lane; one that lost it and has it back claims anew, too.
     """
     attempt = commit.account.attempts.get(number(event.get("scheduledId")))
     if attempt is None:
         return
     claim, before = claim_of(event, commit.write.at), attempt.claims[-1]
     if claim.incarnation == before.incarnation:
-        yield f"{attempt.path}: {claim.incarnation} claims again what is its own"
+        if not commit.world.has_come_back(commit.account, claim.incarnation, before.at):
+            yield f"{attempt.path}: {claim.incarnation} claims again what is its own"
         return
     leases, slack = commit.world.leases, commit.world.bounds.stamps
     since = min(before.at, commit.write.at - SETTLED)
+    if commit.world.has_let_go(commit.account, before.incarnation, before.at, commit.write.at):
+        return
     if not leases.could_be_dead(before.incarnation, since, commit.write.at, slack):
         yield (
             f"{attempt.path}: {claim.incarnation} takes over from {before.incarnation}, which "

@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from perdure.engine.values import JsonObject
+from perdure.engine.state import State
+from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account
 from perdure.verification.bodies import part
 from perdure.verification.evidence import Effect, Evidence, Write
+from perdure.verification.lanes import Replacement
 from perdure.verification.world import World
 
 Texts: TypeAlias = Iterator[str]
@@ -20,12 +22,41 @@ Texts: TypeAlias = Iterator[str]
 
 @dataclass(slots=True)
 class Commit:
-    """One write of an instance, with what came before it.
+    """One turn as it was committed: by an entry of the log, or by the status that shows it.
 
-    `new` are the events that it adds. While they are checked one after the other, `account` has
-    those before. `segments` are the names of those that it adds, `waits` the ids of the waits that
-    were open before it. `is_whole` is False where a history is first met as it stands: then
-    nothing is known of its single commits.
+    `write` is that of the entry or of the status, `body` the instance as it stood then. `rev` is
+    the number of the turn, `old_rev` that of the turn before it; `generation` the one of the spec
+    that it says it has seen, `base` the newest one that it cannot have missed. `new` are the events
+    that it adds. While they are checked one after the other, `account` has those before; `waits`
+    are the ids of the waits that were open before it. `is_whole` is False where a history is first
+    met as it stands: then nothing is known of its single commits.
+    """
+
+    world: World
+    account: Account
+    write: Write
+    body: JsonObject
+    old_rev: Json
+    rev: Json
+    commit_id: str
+    generation: int
+    base: int
+    new: list[JsonObject] = field(default_factory=list)
+    waits: Collection[int] = ()
+    is_whole: bool = True
+
+    def has(self, *types: str) -> bool:
+        """Return whether an event of these types is among the new ones."""
+        return any(event.get("type") in types for event in self.new)
+
+
+@dataclass(slots=True)
+class Showing:
+    """One write of a status by an operator, with what came before it.
+
+    `new` are the events that it is the first to show, `state` is what its history folds to (None
+    where that is not known), `segments` are the names of those that it adds. `commit` is the turn
+    that is committed by this very write, None where its turns stood in the log before.
     """
 
     world: World
@@ -34,9 +65,9 @@ class Commit:
     before: JsonObject
     after: JsonObject
     new: list[JsonObject] = field(default_factory=list)
+    state: State | None = None
     segments: list[str] = field(default_factory=list)
-    waits: Collection[int] = ()
-    is_whole: bool = True
+    commit: Commit | None = None
 
     @property
     def status(self) -> JsonObject:
@@ -48,13 +79,8 @@ class Commit:
         """Return the status that it found."""
         return part(self.before, "status")
 
-    @property
-    def is_operators(self) -> bool:
-        """Return whether an operator wrote it."""
-        return self.world.is_operator(self.write.actor)
-
     def has(self, *types: str) -> bool:
-        """Return whether an event of these types is among the new ones."""
+        """Return whether an event of these types is among those newly shown."""
         return any(event.get("type") in types for event in self.new)
 
 
@@ -74,6 +100,10 @@ class Trial:
     world: World
     effects: Mapping[tuple[str, str, int], list[Effect]]
 
+    def standing(self) -> Iterator[Account]:
+        """Yield the instances that were not deleted."""
+        return (account for account in self.world.accounts.values() if account.gone is None)
+
 
 @dataclass(frozen=True, slots=True)
 class EventCheck:
@@ -90,12 +120,32 @@ class EventCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitCheck:
-    """Judges a status that an operator wrote, after its events were entered."""
+class TurnCheck:
+    """Judges a turn as a whole, after its events were entered; not one met as it stands."""
 
     invariant: str
     run: Callable[[Commit], Texts]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCheck:
+    """Judges a status that an operator wrote, after its events were entered."""
+
+    invariant: str
+    run: Callable[[Showing], Texts]
     needs_log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCheck:
+    """Judges each entry that an operator writes into a lane, before it is entered.
+
+    `is_lasting` says that it is also asked of a lane that somebody else has damaged.
+    """
+
+    invariant: str
+    run: Callable[[World, Replacement], Texts]
+    is_lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +166,4 @@ class EndCheck:
     needs_log: bool = True
 
 
-Check: TypeAlias = EventCheck | CommitCheck | WriteCheck | EndCheck
+Check: TypeAlias = EventCheck | TurnCheck | StatusCheck | EntryCheck | WriteCheck | EndCheck

@@ -11,7 +11,7 @@ from perdure.verification.accounts import Account
 from perdure.verification.bodies import identity_of, number, part, text
 from perdure.verification.checks import Texts, WriteCheck
 from perdure.verification.evidence import Write
-from perdure.verification.external import marks_are_true, was_taken
+from perdure.verification.external import is_shown_taken, marks_are_true
 from perdure.verification.histories import FINAL_PHASES
 from perdure.verification.leases import holder_of
 from perdure.verification.world import (
@@ -63,15 +63,15 @@ def purged_after_the_end(world: World, write: Write) -> Texts:
 
 
 def taken_before_gone(world: World, write: Write) -> Texts:
-    """A WorkflowEvent is deleted after the commit that took it, or a day after it was refused."""
+    """A WorkflowEvent is deleted when a status shows it as taken, or a day after a refusal."""
     sent = world.events.get((write.namespace, write.name))
     if not world.is_operator(write.actor) or write.verb != "delete" or sent is None:
         return
-    if was_taken(world, sent):
+    if is_shown_taken(world, sent):
         return
     refused = sent.answers.get("Refused")
     if refused is None:
-        yield f"{write.actor} deleted it before any commit took it"
+        yield f"{write.actor} deleted it before any status showed it taken"
         return
     kept = KEPT_REFUSED - world.between_clocks - timedelta(seconds=1)
     if write.at - refused[0] < kept:
@@ -101,7 +101,7 @@ def orphans_only(world: World, write: Write) -> Texts:
     account = world.accounts.get(text(kept.spec.get("instanceUid")))
     if account is None or account.gone is not None:
         return
-    if write.name in account.payloads or write.name in account.segments:
+    if write.name in account.payloads or write.name in account.shown.segments:
         yield f"{write.actor} deleted what the history refers to"
     elif _may_be_needed(account, kept.spec.get("kind"), number(kept.spec.get("firstId"))):
         yield f"{write.actor} deleted what a commit under way may still refer to"
@@ -110,7 +110,7 @@ def orphans_only(world: World, write: Write) -> Texts:
 def _may_be_needed(account: Account, kind: object, first_id: int) -> bool:
     """Return whether a commit could still come that refers to it."""
     if kind == "Segment":
-        return first_id >= account.length - len(account.hot) + 1
+        return first_id > account.shown.moved
     return first_id > account.length
 
 
@@ -139,13 +139,13 @@ def revisions_stay(world: World, write: Write) -> Texts:
 
 
 def _is_settled(account: Account, write: Write) -> bool:
-    """Return whether the pin was there to be seen; else the revision is written again.
+    """Return whether the pin was there to be seen in a status; else the revision is written again.
 
     A deletion names the version of the revision that was read before the instances were listed.
     """
-    if not account.commits:
+    pin = account.shown.first
+    if pin is None:
         return False
-    pin = account.commits[0].write
     read = text(part(write.before, "metadata").get("resourceVersion"))
     was_listed = read.isdecimal() and pin.revision < int(read)
     return was_listed or write.at - pin.at > PIN_SEEN

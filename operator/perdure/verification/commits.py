@@ -16,7 +16,7 @@ from perdure.verification.bodies import (
     time_of,
 )
 from perdure.verification.chain import canonical
-from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts
+from perdure.verification.checks import Commit, EventCheck, Showing, StatusCheck, Texts, TurnCheck
 from perdure.verification.histories import payload_of
 from perdure.verification.progress import referred
 
@@ -29,16 +29,14 @@ MAX_PAYLOAD = 1024 * 1024
 
 
 def one_step(commit: Commit) -> Texts:
-    """Every commit raises `status.rev` by one, and no rev is written twice."""
-    before, after = commit.old_status.get("rev"), commit.status.get("rev")
-    expected = number(before) + 1
-    if after != expected:
-        yield f"rev went from {before} to {after}"
+    """Every commit has the rev after that of the one before it, and no rev is written twice."""
+    if commit.rev != number(commit.old_rev) + 1:
+        yield f"rev went from {commit.old_rev} to {commit.rev}"
 
 
 def own_id(commit: Commit) -> Texts:
     """Every commit has an id of its own, carried by its first event and by no other."""
-    commit_id = text(commit.status.get("commitId"))
+    commit_id = commit.commit_id
     if not commit_id:
         yield "the commit has no id"
     elif commit_id in commit.account.commit_ids:
@@ -73,40 +71,55 @@ def within_limit(commit: Commit) -> Texts:
         yield f"goes on after {length} events, {limit} are allowed"
 
 
-def has_reason(commit: Commit) -> Texts:
-    """A commit without events shows something new; nothing is written for its own sake."""
-    if commit.new:
+def has_reason(showing: Showing) -> Texts:
+    """A status without new events shows something new; nothing is written for its own sake."""
+    if showing.new:
         return
-    before, after = commit.old_status, commit.status
+    before, after = showing.old_status, showing.status
     shown = ("observed", "observedGeneration", "phase", "message", "waitingFor", "wakeAt")
     if all(before.get(name) == after.get(name) for name in shown):
-        yield "a commit without events shows nothing new"
+        yield "a status without new events shows nothing new"
 
 
-def on_record(commit: Commit) -> Texts:
-    """The newest generation of the spec has been seen by commits that decide or make an end."""
-    if not commit.has("EndRequested", "InstanceEnded"):
+def on_record(showing: Showing) -> Texts:
+    """A status that makes or decides an end has seen the newest generation of the spec.
+
+    An entry of the log may decide or make one without: it does not test the spec. The final status
+    does in any case.
+    """
+    is_decided = showing.commit is not None and showing.has("EndRequested")
+    if not is_decided and not showing.has("InstanceEnded"):
         return
-    seen, newest = commit.status.get("observedGeneration"), generation_of(commit.after)
+    seen, newest = showing.status.get("observedGeneration"), generation_of(showing.after)
     if seen != newest:
         yield f"its end is of generation {seen}, when generation {newest} was accepted already"
 
 
-def small_status(commit: Commit) -> Texts:
+def accepted_generation(commit: Commit) -> Texts:
+    """A turn has seen a generation of the spec that was accepted, and none before the last one."""
+    oldest, newest = commit.account.generation, generation_of(commit.body)
+    if not oldest <= commit.generation <= newest:
+        yield (
+            f"it has seen generation {commit.generation}; the turn before saw {oldest}, accepted "
+            f"was {newest}"
+        )
+
+
+def small_status(showing: Showing) -> Texts:
     """The status of an instance takes at most 32 KiB; older events move to segments."""
-    events = sum(commit.account.sizes)
-    if not commit.new or events < SMALL:
+    events = sum(showing.account.shown.sizes)
+    if not showing.new or events < SMALL:
         return
-    history = {**part(commit.status, "history"), "events": []}
-    size = events + len(canonical({**commit.status, "history": history}))
+    history = {**part(showing.status, "history"), "events": []}
+    size = events + len(canonical({**showing.status, "history": history}))
     if size > MAX_STATUS:
         yield f"the status has {size} bytes"
 
 
-def small_segments(commit: Commit) -> Texts:
+def small_segments(showing: Showing) -> Texts:
     """A segment takes at most 128 KiB of events, or one larger event alone."""
-    for name in commit.segments:
-        kept = commit.world.kept(commit.account, name)
+    for name in showing.segments:
+        kept = showing.world.kept(showing.account, name)
         listed = items(kept.spec.get("events")) if kept is not None else []
         size = sum(len(canonical(event)) for event in listed)
         if len(listed) > 1 and size > MAX_SEGMENT:
@@ -145,15 +158,16 @@ def payloads_first(commit: Commit, event: JsonObject) -> Texts:
 
 
 CHECKS = (
-    CommitCheck("I-5", one_step),
-    CommitCheck("I-5", own_id),
+    TurnCheck("I-5", one_step),
+    TurnCheck("I-5", own_id),
     EventCheck("I-5", frozenset(), one_commit_each),
-    CommitCheck("I-33", bounded),
-    CommitCheck("I-33", within_limit),
-    CommitCheck("I-33", has_reason),
-    CommitCheck("I-33", small_status),
-    CommitCheck("I-33", small_segments),
-    CommitCheck("I-31", on_record),
+    TurnCheck("I-33", bounded),
+    TurnCheck("I-33", within_limit),
+    StatusCheck("I-33", has_reason),
+    StatusCheck("I-33", small_status),
+    StatusCheck("I-33", small_segments),
+    StatusCheck("I-31", on_record),
+    TurnCheck("I-31", accepted_generation),
     EventCheck("I-6", frozenset(), forward),
     EventCheck("I-6", frozenset(), from_no_future, needs_log=True),
     EventCheck("I-4", frozenset(), payloads_first),

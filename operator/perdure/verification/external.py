@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from perdure.engine.values import Json, JsonObject
-from perdure.verification.accounts import Account, matched_ids
+from perdure.verification.accounts import Account
 from perdure.verification.bodies import as_written, is_same, number, part, text
 from perdure.verification.chain import canonical
 from perdure.verification.checks import Commit, EventCheck, Texts
+from perdure.verification.postings import matched_ids
 from perdure.verification.world import Sent, World
 
 ARRIVED = frozenset({"EventReceived", "EventRefused"})
@@ -173,9 +174,22 @@ def was_taken(world: World, sent: Sent) -> bool:
     What is in a history that somebody damaged nobody can say: it may.
     """
     named = world.named.get((sent.write.namespace, text(sent.spec.get("instance"))), [])
-    return any(
-        sent.event_id in one.taken or one.damage is not None for one in named if sent.is_for(one)
-    )
+    return any(sent.event_id in one.taken or not one.is_sound for one in named if sent.is_for(one))
+
+
+def is_shown_taken(world: World, sent: Sent) -> bool:
+    """Return whether a status shows that the event was taken, or its instance is gone with it."""
+    named = world.named.get((sent.write.namespace, text(sent.spec.get("instance"))), [])
+    return any(_shows(one, sent) for one in named if sent.is_for(one))
+
+
+def _shows(account: Account, sent: Sent) -> bool:
+    if not account.is_sound:
+        return True
+    taken = account.taken.get(sent.event_id)
+    if taken is None:
+        return False
+    return account.gone is not None or number(taken.get("id")) <= account.shown.length
 
 
 CHECKS = (

@@ -6,6 +6,7 @@ Source: docs/architecture.md#claims.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,12 +14,28 @@ from itertools import pairwise
 from perdure.verification.bodies import identity_of, part, text
 from perdure.verification.evidence import Write
 
-DEAD = timedelta(seconds=15)
-"""A process whose Lease did not change, or was absent, for so long may be taken for dead."""
-MUTE = timedelta(seconds=10)
-"""A process that could not renew its Lease for so long sends nothing."""
 SETTLED = timedelta(seconds=5)
-"""So long it sends nothing after that, either: others may not have heard of it yet."""
+"""So long who was mute sends nothing after its next renewal: others may not have heard of it."""
+LANES = "perdure.dev/lanes"
+"""The annotation by which a Lease lists the lanes in which its holder makes calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a Lease that is not renewed says that its process is silent, and that it is dead.
+
+    After `dead` without a change, there or not, it may be taken for dead; after `mute` without a
+    renewal of its own it sends nothing.
+    """
+
+    dead: timedelta
+    mute: timedelta
+
+
+ALONE = Times(dead=timedelta(seconds=15), mute=timedelta(seconds=10))
+"""Where each commit is the write of a status."""
+LANED = Times(dead=timedelta(seconds=8), mute=timedelta(seconds=5))
+"""Where turns stand in a log: who loses its lanes commits nothing any more."""
 
 
 @dataclass(slots=True)
@@ -29,6 +46,8 @@ class LeaseStory:
     holders: list[str] = field(default_factory=list)
     owners: list[str] = field(default_factory=list)
     """Who took it in their own name, "" where one gave it up; each change once."""
+    lanes: list[frozenset[str]] = field(default_factory=list)
+    """Which lanes of the log it listed from each time on."""
 
 
 class Leases:
@@ -38,6 +57,7 @@ class Leases:
         self._stories: dict[tuple[str, str], LeaseStory] = {}
         self._of: dict[str, LeaseStory] = {}
         """By incarnation: the Lease that it has held."""
+        self.times = ALONE
 
     def note(self, write: Write) -> None:
         """Take down one write of a Lease.
@@ -51,6 +71,7 @@ class Leases:
         holder = holder_of(write)
         story.times.append(write.at)
         story.holders.append(holder)
+        story.lanes.append(_lanes_in(write))
         owner = story.owners[-1] if story.owners else ""
         is_own = write.actor == identity_of(holder or owner)
         if is_own and holder != owner:
@@ -85,13 +106,13 @@ class Leases:
     ) -> bool:
         """Return whether there was a moment, `since` to `until`, to take the process for dead.
 
-        That is: its Lease named another or nobody, or was not written for DEAD, there or not.
-        `slack` is how imprecise the times are.
+        That is: its Lease named another or nobody, or was not written for `times.dead`, there or
+        not. `slack` is how imprecise the times are.
         """
         if self.was_replaced(incarnation, since, until):
             return True
         story = self._of[incarnation]
-        return self._longest_silence(story, since, until) >= DEAD - slack
+        return self._longest_silence(story, since, until) >= self.times.dead - slack
 
     @staticmethod
     def _longest_silence(story: LeaseStory, since: datetime, until: datetime) -> timedelta:
@@ -101,6 +122,23 @@ class Leases:
         times = [*story.times[first:last], until]
         gaps = [later - earlier for earlier, later in pairwise(times)]
         return max(gaps, default=timedelta(0))
+
+    def has_let_go(self, incarnation: str, lane: int, since: datetime, until: datetime) -> bool:
+        """Return whether its Lease did not list a lane of the log at some moment of the span."""
+        return any(str(lane) not in lanes for lanes in self._listed(incarnation, since, until))
+
+    def lists(self, incarnation: str, lane: int, since: datetime, until: datetime) -> bool:
+        """Return whether its Lease listed a lane of the log at some moment of the span."""
+        return any(str(lane) in lanes for lanes in self._listed(incarnation, since, until))
+
+    def _listed(
+        self, incarnation: str, since: datetime, until: datetime
+    ) -> Sequence[frozenset[str]]:
+        story = self._of.get(incarnation)
+        if story is None:
+            return ()
+        first = max(bisect_right(story.times, since) - 1, 0)
+        return story.lanes[first : bisect_right(story.times, until)]
 
     def silence(
         self, incarnation: str, since: datetime, until: datetime, length: timedelta
@@ -146,7 +184,7 @@ class Leases:
             identity_of(one) == identity
             and story.times[0] <= since
             and not self.was_replaced(one, since, until)
-            and self._longest_silence(story, since, until) < MUTE
+            and self._longest_silence(story, since, until) < self.times.mute
             for one, story in self._of.items()
         )
 
@@ -167,3 +205,9 @@ class Leases:
 def holder_of(write: Write) -> str:
     """Return who holds a Lease after the write."""
     return text(part(write.after, "spec").get("holderIdentity"))
+
+
+def _lanes_in(write: Write) -> frozenset[str]:
+    """Return the lanes that a Lease lists after the write."""
+    listed = text(part(write.after, "metadata", "annotations").get(LANES))
+    return frozenset(listed.split(",")) if listed else frozenset()

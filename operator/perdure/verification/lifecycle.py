@@ -8,9 +8,18 @@ from __future__ import annotations
 import re
 
 from perdure.engine.values import JsonObject
-from perdure.verification.bodies import as_written, is_deleting, items, part, text
+from perdure.verification.accounts import Account
+from perdure.verification.bodies import as_written, items, part, text
 from perdure.verification.chain import canonical, sha256
-from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts, WriteCheck
+from perdure.verification.checks import (
+    Commit,
+    EventCheck,
+    Showing,
+    StatusCheck,
+    Texts,
+    TurnCheck,
+    WriteCheck,
+)
 from perdure.verification.evidence import Write
 from perdure.verification.histories import FINAL_PHASES
 from perdure.verification.recipes import spec_of
@@ -37,6 +46,8 @@ BEGINNING = frozenset(
     }
 )
 """Events by which something begins."""
+SEEN = 3
+"""Signs of a deletion after which it has been seen."""
 
 
 def final_is_final(world: World, write: Write) -> Texts:
@@ -67,19 +78,19 @@ def frozen_spec(world: World, write: Write) -> Texts:
             yield f"event {one.get('id')} of spec.events has changed"
 
 
-def legal_moves(commit: Commit) -> Texts:
+def legal_moves(showing: Showing) -> Texts:
     """A phase moves only as docs/reference/workflowinstance.md says, edits of others apart."""
-    before = text(commit.old_status.get("phase"))
-    after = text(commit.status.get("phase"))
-    if before == after or before in FINAL_PHASES or commit.account.is_edited:
+    before = text(showing.old_status.get("phase"))
+    after = text(showing.status.get("phase"))
+    if before == after or before in FINAL_PHASES or showing.account.is_edited:
         return
     if after not in LEGAL.get(before, frozenset()):
         yield f'the phase went from "{before}" to "{after}"'
 
 
-def pinned_for_good(commit: Commit) -> Texts:
+def pinned_for_good(showing: Showing) -> Texts:
     """The pinned revision of an instance never changes."""
-    before, after = part(commit.old_status, "revision"), part(commit.status, "revision")
+    before, after = part(showing.old_status, "revision"), part(showing.status, "revision")
     if before and before != after:
         yield f"the pin moved from {before.get('name')} to {after.get('name')}"
 
@@ -96,7 +107,7 @@ def started_once(commit: Commit, event: JsonObject) -> Texts:
 
 def own_input(commit: Commit, event: JsonObject) -> Texts:
     """The instance starts on the definition that its spec names."""
-    wanted = part(commit.after, "spec", "definitionRef")
+    wanted = part(commit.body, "spec", "definitionRef")
     if event.get("definition") != wanted.get("name"):
         yield f"started on {event.get('definition')}, the spec names {wanted.get('name')}"
     named = wanted.get("revision")
@@ -147,17 +158,31 @@ def nothing_while_suspended(commit: Commit, event: JsonObject) -> Texts:
 
 def nothing_while_deleted(commit: Commit) -> Texts:
     """An operator that has seen the deletion of an instance schedules nothing of it any more."""
-    if not is_deleting(commit.before):
-        return
-    account, actor = commit.account, commit.write.actor
-    if actor in account.after_deletion and commit.has(*BEGINNING, "TimerCreated"):
-        yield f"{actor} goes on scheduling, although it has seen the deletion"
+    signs = commit.account.after_deletion[commit.write.actor]
+    if signs >= SEEN and commit.has(*BEGINNING, "TimerCreated"):
+        yield f"{commit.write.actor} goes on scheduling, although it has seen the deletion"
 
 
-def shows_conditions(commit: Commit) -> Texts:
+def note_deletion(account: Account, write: Write, *, is_commit: bool, is_showing: bool) -> None:
+    """Count the signs of its deletion that a writer has had once this write is answered.
+
+    A status that is written tells all, if the commit is that write: it is answered with the whole
+    object before the next one is decided. With the log the answer to one status is known when the
+    next one is written, and the turn that was on its way meanwhile when one more has followed.
+    """
+    signs = account.after_deletion
+    if is_commit and is_showing:
+        signs[write.actor] = SEEN
+    elif is_showing:
+        signs[write.actor] = max(signs[write.actor], min(signs[write.actor] + 1, SEEN - 1))
+    elif signs[write.actor] == SEEN - 1:
+        signs[write.actor] = SEEN
+
+
+def shows_conditions(showing: Showing) -> Texts:
     """The conditions Completed and Succeeded say what the phase says."""
-    phase = commit.status.get("phase")
-    found = {one.get("type"): one.get("status") for one in items(commit.status.get("conditions"))}
+    phase = showing.status.get("phase")
+    found = {one.get("type"): one.get("status") for one in items(showing.status.get("conditions"))}
     is_final = phase in FINAL_PHASES
     if (found.get("Completed") == "True") != is_final:
         yield f"{phase}, but Completed={found.get('Completed')}"
@@ -168,8 +193,8 @@ def shows_conditions(commit: Commit) -> Texts:
 CHECKS = (
     WriteCheck("I-7", frozenset({INSTANCES}), final_is_final),
     WriteCheck("I-9", frozenset({INSTANCES}), frozen_spec),
-    CommitCheck("I-8", legal_moves),
-    CommitCheck("I-9", pinned_for_good),
+    StatusCheck("I-8", legal_moves),
+    StatusCheck("I-9", pinned_for_good),
     EventCheck("I-9", frozenset({"InstanceStarted"}), own_input),
     EventCheck("I-9", frozenset({"InstanceStarted"}), true_pin),
     EventCheck("I-20", BEGINNING | {"InstanceStarted", "EndRequested"}, started_once),
@@ -178,6 +203,6 @@ CHECKS = (
     EventCheck(
         "I-26", BEGINNING | {"TimerCreated", "TimerFired", "EventsMatched"}, nothing_while_suspended
     ),
-    CommitCheck("I-26", nothing_while_deleted),
-    CommitCheck("I-28", shows_conditions, needs_log=False),
+    TurnCheck("I-26", nothing_while_deleted),
+    StatusCheck("I-28", shows_conditions, needs_log=False),
 )

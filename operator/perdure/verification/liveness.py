@@ -1,4 +1,4 @@
-"""What has to come to its end once nothing disturbs any more: I-22, I-27, I-35, I-36.
+"""What has to come to its end once nothing disturbs any more: I-22, I-35, I-36.
 
 Source: docs/architecture.md#what-is-promised-after-a-crash.
 """
@@ -10,20 +10,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from perdure.verification.accounts import Account, Attempt, Timer
-from perdure.verification.bodies import EPOCH, is_deleting, number, part, text, time_of
+from perdure.verification.bodies import is_deleting, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
-from perdure.verification.evidence import Disturbance, Write
+from perdure.verification.entries import CLAIM, RELEASED
+from perdure.verification.evidence import Write
 from perdure.verification.readiness import last_written, readiness
-from perdure.verification.world import INSTANCES, LEASES, Kept, digest_of
+from perdure.verification.world import INSTANCES, LEASES, LOGS, digest_of
 
 SETTLED = timedelta(seconds=60)
 """How long after the last disturbance everything has to be where it belongs."""
-TIDIED = timedelta(minutes=2)
-"""How long after that whoever lives has tidied up."""
-DEATHS = frozenset({"F1", "F2", "F3", "F19"})
-"""Disturbances by which processes end; those of users take their Leases."""
-COLLECTED = timedelta(minutes=10)
-"""How long after that nothing is left over."""
+SPREAD = timedelta(minutes=2)
+"""How long after that the lanes of the log have gone to those who are to have them."""
 PROMPT = timedelta(seconds=5)
 """How late a timer may be where nothing disturbs."""
 FOR_DEFINITIONS = ("DefinitionNotFound", "DefinitionNotReady")
@@ -43,8 +40,8 @@ def comes_to_its_end(trial: Trial) -> Findings:
     healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
     if not is_quiet(trial) or healed is None or ended is None:
         return
-    for account in _standing(trial):
-        if account.ended is not None or account.damage is not None or is_deleting(account.body):
+    for account in trial.standing():
+        if account.ended is not None or not account.is_sound or is_deleting(account.body):
             continue
         fault = _stuck(trial, account, max(healed, account.created.at), ended)
         if fault is not None:
@@ -88,7 +85,7 @@ def _is_helpless(trial: Trial, account: Account) -> bool:
     revision = trial.world.revisions.get((account.namespace, text(pin.get("name"))))
     recipe = None if revision is None else part(revision.after, "data", "spec")
     is_recipe_there = recipe is not None and digest_of(recipe) == pin.get("digest")
-    kept = [trial.world.kept(account, n) for n in (*account.segments, *account.payloads)]
+    kept = [trial.world.kept(account, n) for n in (*account.shown.segments, *account.payloads)]
     is_whole = all(one is not None and trial.world.is_operator(one.write.actor) for one in kept)
     return not (is_recipe_there and is_whole)
 
@@ -200,7 +197,7 @@ def comes_to_rest(trial: Trial) -> Findings:
         return
     causes = sorted(_causes(trial))
     for write in trial.evidence.writes:
-        if write.at <= healed + SETTLED or not _is_change(trial, write):
+        if write.at <= healed + _rest_of(write) or not _is_change(trial, write):
             continue
         before = bisect_right(causes, write.at)
         if before == 0 or write.at - causes[before - 1] > SETTLED:
@@ -211,10 +208,16 @@ def comes_to_rest(trial: Trial) -> Findings:
             )
 
 
+def _rest_of(write: Write) -> timedelta:
+    """Return how long after the last disturbance a write needs no other cause."""
+    kind = part(write.after, "spec").get("kind") if write.resource == LOGS else None
+    return SPREAD if kind in (CLAIM, RELEASED) else SETTLED
+
+
 def _is_change(trial: Trial, write: Write) -> bool:
-    """Return whether an operator changed an instance; clean-up takes the time that it takes."""
+    """Return whether an operator wrote an instance or the log; clean-up takes its time."""
     is_ours = trial.world.is_operator(write.actor)
-    return is_ours and write.resource == INSTANCES and write.verb != "delete"
+    return is_ours and write.resource in (INSTANCES, LOGS) and write.verb != "delete"
 
 
 def _causes(trial: Trial) -> Iterator[datetime]:
@@ -232,125 +235,9 @@ def _causes(trial: Trial) -> Iterator[datetime]:
             yield timer.fire_at
 
 
-def nothing_left(trial: Trial) -> Findings:
-    """Two minutes after the last disturbance no segment or payload is left that nobody needs.
-
-    What is left of an instance that is gone the cluster deletes, within ten minutes.
-    """
-    healed, ended = trial.evidence.healed_at, trial.evidence.ended_at
-    if healed is None or ended is None or ended - healed < TIDIED:
-        return
-    for (namespace, name), kept in trial.world.histories.items():
-        account = trial.world.accounts.get(text(kept.spec.get("instanceUid")))
-        if account is None or account.damage is not None:
-            continue
-        if account.gone is not None:
-            if ended - max(account.gone.at, healed) > COLLECTED:
-                yield Finding(f"{namespace}/{name}", "is left of an instance that is gone")
-            continue
-        moved = max(kept.write.at, account.commits[-1].write.at) if account.commits else ended
-        is_left = ended - moved > TIDIED and _is_orphan(account, name, kept)
-        if is_left and not _is_forgotten(trial, account, kept):
-            yield Finding(f"{namespace}/{name}", f"is left over of {account.subject}")
-
-
-def _is_orphan(account: Account, name: str, kept: Kept) -> bool:
-    first_id = number(kept.spec.get("firstId"))
-    if name in account.segments or name in account.payloads:
-        return False
-    if kept.spec.get("kind") == "Segment":
-        return first_id < account.length - len(account.hot) + 1
-    return first_id <= account.length
-
-
-def _is_forgotten(trial: Trial, account: Account, kept: Kept) -> bool:
-    """Return whether whoever created it died before it could tidy up: it goes with its instance.
-
-    Where a call is taken over from the dead, whoever commits its end tidies up, unless it dies.
-    """
-    deaths = [one for one in trial.evidence.disturbances if one.kind in DEATHS]
-    if not any(one.victim == kept.write.actor and _is_since(one, kept.write.at) for one in deaths):
-        return False
-    ends = [
-        attempt.ended_at
-        for attempt in account.attempts.values()
-        if attempt.ended_at is not None and len(attempt.claims) > 1
-    ]
-    last = max(ends, default=EPOCH)
-    return last <= kept.write.at or any(_is_since(one, last) for one in deaths)
-
-
-def _is_since(one: Disturbance, at: datetime) -> bool:
-    return one.ended is None or one.ended >= at
-
-
-def nothing_unanswered(trial: Trial) -> Findings:
-    """A WorkflowEvent is answered, or gone, ten minutes after its instance took it or ended."""
-    ended = trial.evidence.ended_at
-    healed = trial.evidence.healed_at if trial.evidence.is_complete else EPOCH
-    if ended is None or healed is None:
-        return
-    limit = ended - COLLECTED
-    for sent in trial.world.events.values():
-        account = trial.world.living(sent.write.namespace, text(sent.spec.get("instance")))
-        if account is None or not sent.is_for(account) or is_deleting(sent.body):
-            continue
-        closed = account.taken.get(sent.event_id) or account.ended
-        since = max(sent.write.at, time_of(part(closed).get("at")), healed)
-        if closed is not None and not sent.answers and since < limit:
-            yield Finding(
-                f"{sent.write.namespace}/{sent.write.name}",
-                f"still waits for {account.subject}, which has taken it or ended",
-            )
-
-
-def pins_stand(trial: Trial) -> Findings:
-    """The revision that an unfinished instance pins stands."""
-    deleted = {
-        (write.namespace, write.name)
-        for write in trial.evidence.writes
-        if write.after is None and not trial.world.is_operator(write.actor)
-    }
-    for account in _standing(trial):
-        pin = text(part(account.started, "revision").get("name"))
-        place = (account.namespace, pin)
-        is_due = is_quiet(trial) or not trial.evidence.is_complete
-        if account.ended is not None or account.started is None or not is_due:
-            continue
-        if place not in trial.world.revisions and place not in deleted:
-            yield Finding(account.subject, f"its revision {pin} does not exist")
-
-
-def segments_stand(trial: Trial) -> Findings:
-    """Every segment and payload that a history refers to stands."""
-    for account in _standing(trial):
-        if account.damage is not None:
-            continue
-        for name in (*account.segments, *sorted(account.payloads)):
-            if trial.world.kept(account, name) is None and not _by_user(trial, account, name):
-                yield Finding(account.subject, f"WorkflowHistory {name} is missing")
-
-
-def _by_user(trial: Trial, account: Account, name: str) -> bool:
-    return any(
-        (write.namespace, write.name) == (account.namespace, name)
-        and write.verb == "delete"
-        and not trial.world.is_operator(write.actor)
-        for write in trial.evidence.writes
-    )
-
-
-def _standing(trial: Trial) -> Iterator[Account]:
-    return (account for account in trial.world.accounts.values() if account.gone is None)
-
-
 CHECKS = (
     EndCheck("I-35", comes_to_its_end),
     EndCheck("I-35", definitions_judged),
     EndCheck("I-22", prompt_timers),
     EndCheck("I-36", comes_to_rest),
-    EndCheck("I-27", nothing_left),
-    EndCheck("I-27", nothing_unanswered, needs_log=False),
-    EndCheck("I-9", pins_stand, needs_log=False),
-    EndCheck("I-4", segments_stand, needs_log=False),
 )

@@ -12,6 +12,8 @@ from perdure.engine.values import Json, JsonObject
 from perdure.verification.accounts import Account
 from perdure.verification.bodies import is_deleting, items, number, part, text
 from perdure.verification.chain import Link, verified
+from perdure.verification.entries import LoggedTurn
+from perdure.verification.evidence import Write
 from perdure.verification.world import Kept, World
 
 FORM = 1
@@ -53,9 +55,10 @@ def progress_of(world: World, account: Account, after: JsonObject) -> Progress |
     """Return what the history of the object `after` adds to the account, or what is wrong."""
     status = part(after, "status")
     if "history" not in status:
-        if account.length:
-            return Fault("I-2", f"the history of {account.length} events is gone")
-        return Progress([], [], [], account.base, account.digest, 0)
+        shown = account.shown
+        if shown.length:
+            return Fault("I-2", f"the history of {shown.length} events is gone")
+        return Progress([], [], [], shown.base, shown.digest, 0)
     head = part(status, "history")
     listed = head.get("events")
     hot = items(listed)
@@ -75,19 +78,21 @@ def _continued(
     tail: list[JsonObject],
     hot: list[JsonObject],
 ) -> Progress | Fault:
-    old = account.hot
+    shown, old = account.shown, account.shown.hot
     if tail[: len(old)] != old:
-        return Fault("I-2", f"events before {account.length + 1} are not what they were")
+        return Fault("I-2", f"events before {shown.length + 1} are not what they were")
     new = tail[len(old) :]
-    length = account.length + len(new)
-    gap = _gap(new, account.length, head)
+    length = shown.length + len(new)
+    gap = _gap(new, shown.length)
     if gap is not None:
         return gap
+    if head.get("length") != length:
+        return Fault("I-1", f"the length is {head.get('length')} after event {length}")
     digest = text(head.get("digest"))
-    links = verified(account.digest, new, digest)
+    links = verified(shown.digest, new, digest)
     if links is None:
         return Fault("I-3", f"the events up to {length} do not make status.history.digest")
-    base = account.base
+    base = shown.base
     for segment in found:
         broken = _broken(account, segment, base)
         if broken is not None:
@@ -98,18 +103,16 @@ def _continued(
     return Progress(links, [one.name for one in found], hot, base, digest, length)
 
 
-def _gap(new: Sequence[JsonObject], length: int, head: JsonObject) -> Fault | None:
+def _gap(new: Sequence[JsonObject], length: int) -> Fault | None:
     for expected, event in enumerate(new, length + 1):
         if event.get("id") != expected:
             return Fault("I-1", f"event {event.get('id')} stands where {expected} should")
-    if head.get("length") != length + len(new):
-        return Fault("I-1", f"the length is {head.get('length')} after event {length + len(new)}")
     return None
 
 
 def _new_segments(world: World, account: Account, segments: JsonObject) -> list[_Segment] | Fault:
     """Return the segments that the account does not know yet, oldest first."""
-    known = account.segments[-1] if account.segments else None
+    known = account.shown.segments[-1] if account.shown.segments else None
     link = part(segments, "newest")
     found: list[_Segment] = []
     while (text(link.get("name")) or None) != known:
@@ -121,7 +124,7 @@ def _new_segments(world: World, account: Account, segments: JsonObject) -> list[
         assert kept is not None, "an absent one is unusable"
         found.insert(0, _Segment(name, text(link.get("digest")), kept.spec))
         link = part(kept.spec, "previous")
-    count = len(account.segments) + len(found)
+    count = len(account.shown.segments) + len(found)
     if number(segments.get("count")) != count:
         return Fault("I-4", f"{segments.get('count')} segments are counted, {count} are there")
     return found
@@ -129,7 +132,7 @@ def _new_segments(world: World, account: Account, segments: JsonObject) -> list[
 
 def _unusable(account: Account, name: str, kept: Kept | None) -> Fault | None:
     if not name:
-        return Fault("I-4", f"the chain of segments does not reach {account.segments[-1]}")
+        return Fault("I-4", f"the chain of segments does not reach {account.shown.segments[-1]}")
     if kept is None:
         return Fault("I-4", f"segment {name} is referred to and does not exist")
     if is_deleting(kept.body):
@@ -151,13 +154,27 @@ def _broken(account: Account, segment: _Segment, base: str) -> Fault | None:
     return None
 
 
-def enter(account: Account, progress: Progress) -> None:
-    """Bring the account to where the history stands; its events are entered one by one."""
-    account.hot, account.base = progress.hot, progress.base
-    account.digest, account.length = progress.digest, progress.length
-    account.segments += progress.segments
-    sizes = [*account.sizes, *(link.size + 1 for link in progress.new)]
-    account.sizes = sizes[len(sizes) - len(progress.hot) :]
+def show(account: Account, progress: Progress, write: Write) -> None:
+    """Bring what the status shows to where its history stands."""
+    shown = account.shown
+    shown.hot, shown.base = progress.hot, progress.base
+    shown.digest, shown.length = progress.digest, progress.length
+    shown.segments += progress.segments
+    sizes = [*shown.sizes, *(link.size + 1 for link in progress.new)]
+    shown.sizes = sizes[len(sizes) - len(progress.hot) :]
+    if progress.new:
+        shown.first, shown.newest = shown.first or write, write
+
+
+def joined(account: Account, turn: LoggedTurn) -> list[Link] | Fault:
+    """Return the events of a turn of the log that follows the newest commit, or what is wrong."""
+    gap = _gap(turn.events, account.length)
+    if gap is not None:
+        return gap
+    links = verified(account.digest, turn.events, turn.after)
+    if links is None:
+        return Fault("I-3", f"the events of turn {turn.rev} do not make the digest after it")
+    return links
 
 
 def referred(event: JsonObject) -> list[JsonObject]:

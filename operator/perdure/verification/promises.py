@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perdure.engine.summary import phase_of
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import is_deleting, items, part, text, time_of
+from perdure.verification.bodies import generation_of, is_deleting, items, part, text, time_of
 from perdure.verification.checks import EndCheck, Finding, Trial
+from perdure.verification.effects import HEARD, UNHEARD, is_disturbed
 from perdure.verification.evidence import ClientCall, Deed, Outcome
 from perdure.verification.external import was_taken
 from perdure.verification.liveness import SETTLED, is_quiet
@@ -95,7 +97,7 @@ def sends_taken(trial: Trial) -> Findings:
     if not is_quiet(trial):
         return
     for account in trial.world.accounts.values():
-        if account.gone is not None or account.damage is not None or is_deleting(account.body):
+        if account.gone is not None or not account.is_sound or is_deleting(account.body):
             continue
         yield from _untaken_objects(trial, account)
         if account.is_running and account.status.get("phase") != "Stalled":
@@ -139,7 +141,7 @@ def taken_are_tidied(trial: Trial) -> Findings:
         return
     for sent in trial.world.events.values():
         account = trial.world.living(sent.write.namespace, text(sent.spec.get("instance")))
-        if account is None or account.damage is not None or not sent.is_for(account):
+        if account is None or not account.is_sound or not sent.is_for(account):
             continue
         if is_deleting(sent.body) or sent.answers or is_deleting(account.body):
             continue
@@ -164,22 +166,38 @@ def terminates_kept(trial: Trial) -> Findings:
         account = trial.world.accounts.get(call.uid)
         if account is None or account.gone is not None or is_deleting(account.body):
             continue
-        if account.damage is not None:
+        if not account.is_sound:
             continue  # It is parked until an administrator has mended its history.
         if account.ended is None and not is_quiet(trial):
             continue  # It may come yet.
-        phase = text(account.status.get("phase"))
-        if phase == "Terminated" or _decided_before(account, call):
+        phase = _phase(account)
+        if phase == "Terminated" or _decided_before(trial, account, call):
             continue
         yield _finding(call, f"was terminated with acknowledgement and is {phase}")
 
 
-def _decided_before(account: Account, call: ClientCall) -> bool:
-    """Return whether the end was decided before the call was carried out."""
-    end = account.end_requested or account.end
+def _phase(account: Account) -> str:
+    """Return the phase after the newest commit, whatever its status shows yet."""
+    if account.ended is None or account.state is None:
+        return text(account.status.get("phase"))
+    return phase_of(account.state).value
+
+
+def _decided_before(trial: Trial, account: Account, call: ClientCall) -> bool:
+    """Return whether the end was decided before the call was carried out.
+
+    A commit by a status has seen all of the spec. An entry of the log does not test it: one that
+    was on its way may be accepted after the call, but not long after it.
+    """
+    end, terminated = account.end_requested or account.end, account.terminated
     if end is None:
         return False
-    return end.at <= (call.returned or call.invoked) or "terminate" not in part(end.after, "spec")
+    if end.at <= (call.returned or call.invoked) or terminated is None:
+        return True
+    if account.end_base >= generation_of(terminated.after):
+        return False
+    is_prompt = end.at <= terminated.at + HEARD + trial.world.bounds.stamps
+    return is_prompt or is_disturbed(trial, end.actor, terminated.at - UNHEARD, end.at)
 
 
 def _may_have(call: ClientCall, deed: Deed) -> bool:

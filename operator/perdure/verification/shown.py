@@ -14,22 +14,22 @@ from perdure.engine.summary import Summary, Waiting, summarise
 from perdure.engine.values import Json, JsonObject
 from perdure.verification.bodies import is_same, part
 from perdure.verification.chain import canonical
-from perdure.verification.checks import Commit, CommitCheck, Texts
+from perdure.verification.checks import Showing, StatusCheck, Texts
 from perdure.verification.external import stored_value
 
 MAX_DETAILS = 4 * 1024
 MAX_OUTPUT = 16 * 1024
 
 
-def told_truly(commit: Commit) -> Texts:
+def told_truly(showing: Showing) -> Texts:
     """The status shows what its history folds to: phase, message, waits, times, result.
 
     What somebody else wrote into it a moment ago goes with the next commit, not always with this.
     """
-    state = commit.account.state
-    if state is None or commit.account.is_edited:
+    state = showing.state
+    if state is None or showing.account.is_edited:
         return
-    summary, status = summarise(state), commit.status
+    summary, status = summarise(state), showing.status
     for name, expected in _shown(summary).items():
         if status.get(name) != expected and not _is_observed(name, summary, status):
             yield f"{name} is {status.get(name)!r}, the history gives {expected!r}"
@@ -38,25 +38,25 @@ def told_truly(commit: Commit) -> Texts:
     if status.get("revision") != pin:
         yield f"revision is {status.get('revision')!r}, the history gives {pin!r}"
     if not is_same(
-        stored_value(commit.world, commit.account, status.get("output")), summary.output
+        stored_value(showing.world, showing.account, status.get("output")), summary.output
     ):
         yield "output is not that of the history"
 
 
-def says_why(commit: Commit) -> Texts:
+def says_why(showing: Showing) -> Texts:
     """An instance that does not run says why: what it waits for, or what is in its way."""
-    status, observed = commit.status, part(commit.status, "observed")
+    status, observed = showing.status, part(showing.status, "observed")
     if status.get("phase") == "Stalled" and not part(observed, "stalled").get("reason"):
         yield "Stalled without a reason"
     waits = status.get("waitingFor")
-    if status.get("phase") == "Pending" and not waits and commit.write.after is not None:
+    if status.get("phase") == "Pending" and not waits and showing.write.after is not None:
         yield "Pending, and does not say what it waits for"
 
 
-def inline_output(commit: Commit) -> Texts:
+def inline_output(showing: Showing) -> Texts:
     """An output over 16 KiB is a reference in the status."""
-    output = commit.status.get("output")
-    size = len(canonical(output)) if commit.has("InstanceEnded") else 0
+    output = showing.status.get("output")
+    size = len(canonical(output)) if showing.has("InstanceEnded") else 0
     if size > MAX_OUTPUT + 16:
         yield f"the output in the status has {size} bytes"
 
@@ -119,7 +119,7 @@ def _text(time: datetime | None) -> str | None:
 
 
 CHECKS = (
-    CommitCheck("I-28", told_truly, needs_log=False),
-    CommitCheck("I-28", says_why),
-    CommitCheck("I-33", inline_output),
+    StatusCheck("I-28", told_truly, needs_log=False),
+    StatusCheck("I-28", says_why),
+    StatusCheck("I-33", inline_output),
 )

@@ -13,7 +13,7 @@ from perdure.verification.bodies import is_deleting, text
 from perdure.verification.checks import EndCheck, Finding, Trial
 from perdure.verification.effects import ON_ITS_WAY, UNHEARD, is_disturbed, was_paused
 from perdure.verification.evidence import Disturbance
-from perdure.verification.leases import DEAD, MUTE, SETTLED
+from perdure.verification.leases import SETTLED
 
 LEASE = "C22"
 A_RENEWAL = timedelta(seconds=4)
@@ -25,12 +25,12 @@ Findings = Iterator[Finding]
 
 
 def heard_claimants(trial: Trial) -> Findings:
-    """A process that could not renew its Lease for 10 s claims nothing."""
+    """A process that could not renew its Lease for 10 s claims nothing; with the log, for 5 s."""
     for account in trial.world.accounts.values():
         for attempt in account.attempts.values():
             for claim in attempt.claims:
                 age = trial.world.leases.age(claim.incarnation, claim.at)
-                limit = MUTE + ON_ITS_WAY + trial.world.bounds.stamps
+                limit = trial.world.leases.times.mute + ON_ITS_WAY + trial.world.bounds.stamps
                 if age is None or age <= limit or _was_held_up(trial, claim):
                     continue
                 yield Finding(
@@ -69,9 +69,28 @@ def settled_senders(trial: Trial) -> Findings:
 
 def _unsettled_since(trial: Trial, incarnation: str, at: datetime) -> datetime | None:
     """Return when a process was heard again, if that was too short a time before."""
-    slack = trial.world.bounds.stamps
-    since = trial.world.leases.heard_again(incarnation, at, MUTE + A_RENEWAL + 2 * slack)
+    slack, leases = trial.world.bounds.stamps, trial.world.leases
+    since = leases.heard_again(incarnation, at, leases.times.mute + A_RENEWAL + 2 * slack)
     return since if since is not None and at - since < SETTLED - 2 * slack else None
+
+
+def listed_senders(trial: Trial) -> Findings:
+    """With the log a process makes calls only in lanes that its Lease lists."""
+    for account in trial.world.accounts.values():
+        lane = trial.world.lanes.lane_of(account.uid)
+        for attempt in account.attempts.values() if lane is not None else ():
+            assert lane is not None, "it has one"
+            held = {claim.identity: claim.incarnation for claim in attempt.claims}
+            for effect in trial.effects.get((account.uid, attempt.path, attempt.number), []):
+                since = effect.at - ON_ITS_WAY - trial.world.bounds.stamps
+                mine = held.get(effect.actor, "")
+                is_listed = trial.world.leases.lists(mine, lane, since, effect.at)
+                if mine and not is_listed and not was_paused(trial, effect):
+                    yield Finding(
+                        account.subject,
+                        f"{attempt.path}: {effect.actor} sent at {effect.at}, and its Lease does "
+                        f"not list lane {lane}",
+                    )
 
 
 def prompt_takeovers(trial: Trial) -> Findings:
@@ -92,7 +111,7 @@ def prompt_takeovers(trial: Trial) -> Findings:
 
 def _is_sound(account: Account) -> bool:
     """Return whether nothing keeps the instance from going on, for some of its time at least."""
-    is_left_alone = account.damage is None and not account.is_edited
+    is_left_alone = account.is_sound and not account.is_edited
     is_stalled = text(account.status.get("phase")) == "Stalled"
     return is_left_alone and not is_stalled and not is_deleting(account.body)
 
@@ -100,7 +119,7 @@ def _is_sound(account: Account) -> bool:
 def _left_since(trial: Trial, account: Account, attempt: Attempt, number: int) -> datetime | None:
     """Return since when a claimant is silent whose claim is left, None where none is."""
     claim, until = attempt.claims[number], _over_at(trial, account, attempt, number)
-    length = DEAD + NOTICED + 2 * trial.world.bounds.stamps
+    length = trial.world.leases.times.dead + NOTICED + 2 * trial.world.bounds.stamps
     since = trial.world.leases.silence(claim.incarnation, claim.at, until, length)
     if since is None or _is_suspended(account, since, since + length):
         return None
@@ -132,5 +151,6 @@ def _could_take_over(trial: Trial, identity: str, since: datetime, until: dateti
 CHECKS = (
     EndCheck("I-12", heard_claimants),
     EndCheck("I-12", settled_senders),
+    EndCheck("I-12", listed_senders),
     EndCheck("I-35", prompt_takeovers),
 )

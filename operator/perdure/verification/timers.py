@@ -19,7 +19,7 @@ from perdure.verification.bodies import (
     time_of,
 )
 from perdure.verification.chain import canonical
-from perdure.verification.checks import Commit, CommitCheck, EventCheck, Texts
+from perdure.verification.checks import Commit, EventCheck, Texts, TurnCheck
 from perdure.verification.external import MAX_DATA
 from perdure.verification.world import Sent
 
@@ -80,9 +80,9 @@ def spec_events_first(commit: Commit) -> Texts:
     """No time-out overtakes an event in `spec.events` that its commit has seen."""
     if _wait_ended_at(commit) is None:
         return
-    if commit.status.get("observedGeneration") != generation_of(commit.after):
+    if commit.generation != generation_of(commit.body):
         return
-    for entry in items(part(commit.after, "spec").get("events")):
+    for entry in items(part(commit.body, "spec").get("events")):
         if text(entry.get("id")) not in commit.account.taken:
             yield f"a wait timed out, although event {entry.get('id')} was in the spec"
 
@@ -129,6 +129,6 @@ CHECKS = (
     EventCheck("I-21", FIRED, truly_not_early, needs_log=True),
     EventCheck("I-22", FIRED, fires_once),
     EventCheck("I-13", frozenset({"TimerCreated"}), set_ahead),
-    CommitCheck("I-16", spec_events_first),
-    CommitCheck("I-16", objects_first),
+    TurnCheck("I-16", spec_events_first),
+    TurnCheck("I-16", objects_first),
 )

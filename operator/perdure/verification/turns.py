@@ -14,12 +14,12 @@ from perdure.verification.bodies import items, number, part, text
 from perdure.verification.chain import verified
 from perdure.verification.checks import (
     Commit,
-    CommitCheck,
     EndCheck,
     EventCheck,
     Finding,
     Texts,
     Trial,
+    TurnCheck,
     WriteCheck,
 )
 from perdure.verification.effects import is_disturbed
@@ -110,7 +110,7 @@ def rejected_with_cause(trial: Trial) -> Iterator[Finding]:
     for write in trial.evidence.writes:
         if write.resource == INSTANCES and _stalls(write):
             account = trial.world.accounts.get(write.uid)
-            if account is not None and account.damage is None:
+            if account is not None and account.is_sound:
                 yield Finding(
                     account.subject, f"{write.actor} took a write of its own for rejected"
                 )
@@ -126,7 +126,8 @@ def parked(world: World, write: Write) -> Texts:
     if account is None or account.damage is None or not world.is_operator(write.actor):
         return
     before = part(write.before, "status", "history")
-    is_tested = before.get("digest") != account.digest
+    shown = account.shown
+    is_tested = before.get("digest") != shown.digest
     if write.actor not in account.excused and not is_tested:
         return
     if not before or before == part(write.after, "status", "history"):
@@ -135,9 +136,9 @@ def parked(world: World, write: Write) -> Texts:
         yield f"{write.actor} wrote on a history of form {before.get('version')}"
         return
     newest = text(part(before, "segments", "newest").get("name"))
-    if newest != (account.segments[-1] if account.segments else ""):
+    if newest != (shown.segments[-1] if shown.segments else ""):
         return
-    if verified(account.base, items(before.get("events")), text(before.get("digest"))) is None:
+    if verified(shown.base, items(before.get("events")), text(before.get("digest"))) is None:
         yield f"{write.actor} wrote on, although {account.damage}"
 
 
@@ -150,7 +151,7 @@ def _stalls(write: Write) -> bool:
 
 
 CHECKS = (
-    CommitCheck("I-18", facts_in_order),
+    TurnCheck("I-18", facts_in_order),
     EventCheck("I-27", frozenset({"InstanceEnded"}), ends_with_nothing_open),
     EndCheck("I-21", trusted_clocks),
     EndCheck("I-35", answered_while_suspended),

@@ -17,6 +17,11 @@ UNSEEN: tuple[tuple[str, str], ...] = (
         "the equal traces of a seed, and the histories that are kept of every release",
     ),
     (
+        "whether who claimed a lane had read it to its end, and statuses only after its claim",
+        "its consequences are seen: a turn that is lost, or a second one for a rev; the model of "
+        "the protocol (docs/model.md) visits all orders",
+    ),
+    (
         "an output that its step shapes, against the answer it was shaped from",
         "only outputs that are a body as it came are compared; the language has its own tests",
     ),

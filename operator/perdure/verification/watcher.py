@@ -5,21 +5,29 @@ It costs what is new: only new events are hashed, decoded and folded. Source: do
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from perdure.engine.fold import fold
-from perdure.engine.values import Json, JsonObject
-from perdure.errors import HistoryCorruptError, NewerHistoryError
-from perdure.kubernetes.codec import decode
-from perdure.verification.accounts import Account, Committed, note_spec, opened, take
-from perdure.verification.bodies import is_deleting, number, part, text, time_of
-from perdure.verification.checks import Commit, CommitCheck, EventCheck, WriteCheck
+from perdure.engine.values import JsonObject
+from perdure.verification.accounts import Account, Unshown, note_spec, opened
+from perdure.verification.bodies import (
+    generation_of,
+    is_deleting,
+    number,
+    part,
+    text,
+)
+from perdure.verification.checks import Commit, EntryCheck, Showing, WriteCheck
+from perdure.verification.entries import LoggedTurn
 from perdure.verification.evidence import Violation, Violations, Write
 from perdure.verification.histories import payload_of
-from perdure.verification.progress import FORM, Fault, enter, progress_of, referred
+from perdure.verification.leases import LANED
+from perdure.verification.ledger import entered, said, shown, violation
+from perdure.verification.lifecycle import note_deletion
+from perdure.verification.log import is_tampered, misfit
+from perdure.verification.progress import FORM, Fault, joined, progress_of, show
 from perdure.verification.registry import CHECKS
-from perdure.verification.world import HISTORIES, INSTANCES, Bounds, World, note
+from perdure.verification.showings import advance, fits, shown_rev
+from perdure.verification.world import HISTORIES, INSTANCES, LOGS, Bounds, World, note
 
 EXACT = Bounds()
 
@@ -39,6 +47,8 @@ class Watcher:
         found = list(self._checked(write))
         if write.resource == INSTANCES:
             found += self._instance(write)
+        elif write.resource == LOGS:
+            found += self._entry(write)
         else:
             note(self.world, write)
             if write.resource == HISTORIES and write.before is None:
@@ -46,15 +56,9 @@ class Watcher:
         return found
 
     def _checked(self, write: Write) -> Iterator[Violation]:
-        subject = f"{write.namespace}/{write.name}"
         for check in WRITES.get(write.resource, ()):
             for words in check.run(self.world, write):
-                yield Violation(
-                    invariant=check.invariant,
-                    subject=subject,
-                    text=_said(check, words),
-                    revision=write.revision,
-                )
+                yield _of_write(check, write, words)
 
     def _keep(self, write: Write) -> None:
         """Decode a payload once."""
@@ -73,13 +77,13 @@ class Watcher:
                 account.gone = write
             return
         if account is None:
-            account = opened(write)
-            self.world.accounts[write.uid] = account
+            account = self.world.accounts[write.uid] = opened(write)
+            account.loss = self.world.lanes.damage_of(write.uid)
             self.world.named.setdefault((write.namespace, write.name), []).append(account)
             if account.status:
                 yield from self._met(account, write)
             return
-        note_spec(account, write.after)
+        note_spec(account, write)
         before, account.body = account.body, write.after
         if account.damage is not None and self._is_mended(account, write):
             account.damage = None
@@ -93,100 +97,145 @@ class Watcher:
         """Return whether the history is again what it was, or goes on from there.
 
         A commit that was on its way writes the whole history where it moves events to segments.
+        With the log it has to be the history up to the turn that the status names.
         """
         if part(write.after, "status", "history").get("version") != FORM:
             return False
         progress = progress_of(self.world, account, part(write.after))
-        if isinstance(progress, Fault):
+        if isinstance(progress, Fault) or (self.world.lanes.is_used and not fits(account, write)):
             return False
         return self.world.is_operator(write.actor) or not progress.new
 
     def _met(self, account: Account, write: Write) -> Iterator[Violation]:
         """Judge a history as it stands when it is first seen."""
-        assert write.after is not None, "it stands"
-        commit = Commit(self.world, account, write, {}, write.after, is_whole=False)
-        yield from self._committed(commit)
+        yield from self._committed(account, write, {}, is_whole=False)
 
     def _status(self, account: Account, write: Write, before: JsonObject) -> Iterator[Violation]:
-        assert write.after is not None, "it has a status"
-        commit = Commit(self.world, account, write, before, write.after)
-        if commit.is_operators and write.subresource == "status":
-            yield from self._committed(commit)
+        if self.world.is_operator(write.actor) and write.subresource == "status":
+            if self.world.lanes.is_used:
+                yield from self._shown(account, write, before)
+            else:
+                yield from self._committed(account, write, before)
             account.is_edited = False
             return
         account.is_edited = True
-        is_changed = part(before, "status").get("history") != commit.status.get("history")
-        if is_changed and not self._is_mended(account, write):
+        is_changed = part(before, "status").get("history") != account.status.get("history")
+        is_moved = self.world.lanes.is_used and shown_rev(write.before) != shown_rev(write.after)
+        if (is_changed or is_moved) and not self._is_mended(account, write):
             account.damage = f"{write.actor} changed its history"
 
-    def _committed(self, commit: Commit) -> Iterator[Violation]:
-        account = commit.account
-        progress = progress_of(self.world, account, commit.after)
-        if isinstance(progress, Fault):
-            account.damage = progress.text
-            yield _violation(commit, progress.invariant, f"progress: {progress.text}")
-            return
-        commit.new = [link.event for link in progress.new]
-        commit.segments = progress.segments
-        commit.waits = () if account.state is None else account.state.waits
-        enter(account, progress)
-        for event in commit.new:
-            yield from self._event(commit, event)
-        for check in COMMITS:
-            if commit.is_whole or not check.needs_log:
-                for words in check.run(commit):
-                    yield _violation(commit, check.invariant, _said(check, words))
-        self._entered(commit)
-
-    def _event(self, commit: Commit, event: JsonObject) -> Iterator[Violation]:
-        account, at = commit.account, commit.write.at
-        for check in EVENTS[text(event.get("type"))]:
-            if commit.is_whole or not check.needs_log:
-                for words in check.run(commit, event):
-                    yield _violation(commit, check.invariant, _said(check, words))
-        take(account, event, commit.write, at if commit.is_whole else time_of(event.get("at")))
-        if "commitId" in event and not commit.is_whole:
-            account.commit_ids.add(text(event["commitId"]))
-        references = referred(event)
-        account.payloads.update(text(one.get("ref")) for one in references)
-        values = self._values(account, references)
-        kept = text(part(event, "request", "$payload").get("ref"))
-        if kept in values:  # An attempt is judged by its whole request, wherever that is.
-            account.attempts[number(event.get("id"))].request = part(values[kept])
-        if account.state is not None:
-            yield from self._folded(commit, event, values)
-
-    def _folded(
-        self, commit: Commit, event: JsonObject, values: Mapping[str, Json]
+    def _committed(
+        self, account: Account, write: Write, before: JsonObject, *, is_whole: bool = True
     ) -> Iterator[Violation]:
-        """Fold the event; from one that cannot be on, nothing is compared with the fold."""
-        account = commit.account
-        assert account.state is not None, "there is a state to go on from"
-        try:
-            account.state = fold(account.state, decode(event, values))
-        except (HistoryCorruptError, NewerHistoryError, AssertionError, KeyError) as error:
-            account.state = None
-            words = f"event {event.get('id')} cannot be folded: {error}"
-            yield _violation(commit, "I-28", f"foldable: {words}")
+        """Judge a status that commits a turn."""
+        commit = _commit_of(self.world, account, write, before, is_whole=is_whole)
+        progress = progress_of(self.world, account, commit.body)
+        if isinstance(progress, Fault):
+            yield self._damaged(commit, progress)
+            return
+        show(account, progress, write)
+        committed = yield from entered(commit, progress.new)
+        committed.shown = write
+        account.shown.rev, account.shown.state = account.rev, account.state
+        yield from shown(
+            Showing(
+                world=self.world,
+                account=account,
+                write=write,
+                before=before,
+                after=commit.body,
+                new=commit.new,
+                state=account.state,
+                segments=progress.segments,
+                commit=commit,
+            ),
+            is_whole=is_whole,
+        )
+        if is_deleting(before):
+            note_deletion(account, write, is_commit=True, is_showing=True)
 
-    def _values(self, account: Account, references: list[JsonObject]) -> Mapping[str, Json]:
-        """Return the payloads that an event refers to, by name."""
-        values: dict[str, Json] = {}
-        for reference in references:
-            name = text(reference.get("ref"))
-            kept = self.world.kept(account, name)
-            if kept is not None and kept.is_sound:
-                values[name] = kept.value
-        return values
+    def _shown(self, account: Account, write: Write, before: JsonObject) -> Iterator[Violation]:
+        """Judge a status that shows turns of the log, which stand there since before."""
+        assert write.after is not None, "it has a status"
+        showing = Showing(self.world, account, write, before, write.after)
+        progress = progress_of(self.world, account, write.after)
+        if isinstance(progress, Fault):
+            yield self._damaged(showing, progress)
+            return
+        if not fits(account, write):
+            account.damage = "its status shows what is not committed"
+            return
+        show(account, progress, write)
+        advance(account, shown_rev(write.after), write)
+        showing.new = [link.event for link in progress.new]
+        showing.segments, showing.state = progress.segments, account.shown.state
+        yield from shown(showing)
+        if is_deleting(before):
+            note_deletion(account, write, is_commit=False, is_showing=True)
 
-    def _entered(self, commit: Commit) -> None:
-        account, write = commit.account, commit.write
-        account.commit_ids.add(text(commit.status.get("commitId")))
-        if commit.new:
-            last_id = account.length
-            account.commits.append(Committed(write, last_id - len(commit.new) + 1, last_id))
-        if is_deleting(commit.before):
-            account.after_deletion.add(write.actor)
+    def _damaged(self, found: Commit | Showing, fault: Fault) -> Violation:
+        found.account.damage = fault.text
+        return violation(found, fault.invariant, f"progress: {fault.text}")
+
+    # --- the log --------------------------------------------------------------------------------
+
+    def _entry(self, write: Write) -> Iterator[Violation]:
+        """Judge an entry of the log, and commit its turns; labels are nothing to it."""
+        is_kept = write.before is not None and write.after is not None
+        if is_kept and part(write.before, "spec") == part(write.after, "spec"):
+            return
+        replacement = self.world.lanes.replacement(write)
+        if replacement is None:
+            self.world.lanes.remove(write)
+            self._lose()
+            return
+        lane = replacement.lane
+        if is_tampered(self.world, replacement):
+            lane.damage = f"{write.actor} wrote {write.name}"
+            self.world.lanes.note(replacement)
+            self._lose()
+            return
+        for check in ENTRIES if lane.damage is None else LASTING:
+            for words in check.run(self.world, replacement):
+                yield _of_write(check, write, words)
+        self.world.lanes.note(replacement)
+        if self.world.lanes.is_used:
+            self.world.leases.times = LANED
+        for turn in replacement.new.turns:
+            yield from self._turn(turn, write)
+
+    def _lose(self) -> None:
+        """Take it that turns of the instances of a damaged lane may be lost."""
+        for account in self.world.accounts.values():
+            account.loss = account.loss or self.world.lanes.damage_of(account.uid)
+
+    def _turn(self, turn: LoggedTurn, write: Write) -> Iterator[Violation]:
+        """Commit a turn, unless it does not follow the one before: then its check has spoken."""
+        account = self.world.accounts.get(turn.uid)
+        if account is None or misfit(account, turn) is not None:
+            if account is not None:
+                account.is_split = True
+            return
+        commit = Commit(
+            world=self.world,
+            account=account,
+            write=write,
+            body=account.body,
+            old_rev=account.rev,
+            rev=turn.rev,
+            commit_id=turn.commit_id,
+            generation=turn.generation,
+            base=turn.generation,
+        )
+        links = joined(account, turn)
+        if isinstance(links, Fault):
+            account.is_split = True
+            yield violation(commit, links.invariant, f"progress: {links.text}")
+            return
+        committed = yield from entered(commit, links)
+        account.unshown.append(Unshown(committed, turn.commit_id, account.digest, account.state))
+        if is_deleting(account.body):
+            note_deletion(account, write, is_commit=True, is_showing=False)
 
 
 def watch(writes: Iterable[Write], bounds: Bounds = EXACT) -> tuple[Watcher, Violations]:
@@ -195,30 +244,37 @@ def watch(writes: Iterable[Write], bounds: Bounds = EXACT) -> tuple[Watcher, Vio
     return watcher, [found for write in writes for found in watcher.observe(write)]
 
 
-def _violation(commit: Commit, invariant: str, words: str) -> Violation:
-    return Violation(
-        invariant=invariant,
-        subject=commit.account.subject,
-        text=words,
-        revision=commit.write.revision,
+def _commit_of(
+    world: World, account: Account, write: Write, before: JsonObject, *, is_whole: bool
+) -> Commit:
+    """Return the turn that a status commits."""
+    assert write.after is not None, "it has a status"
+    status = part(write.after, "status")
+    return Commit(
+        world=world,
+        account=account,
+        write=write,
+        body=write.after,
+        old_rev=part(before, "status").get("rev"),
+        rev=status.get("rev"),
+        commit_id=text(status.get("commitId")),
+        generation=number(status.get("observedGeneration")),
+        base=generation_of(write.after),
+        is_whole=is_whole,
     )
 
 
-def _said(check: EventCheck | CommitCheck | WriteCheck, words: str) -> str:
-    return f"{check.run.__name__}: {words}"
+def _of_write(check: EntryCheck | WriteCheck, write: Write, words: str) -> Violation:
+    return Violation(
+        invariant=check.invariant,
+        subject=f"{write.namespace}/{write.name}",
+        text=said(check, words),
+        revision=write.revision,
+    )
 
 
-class _ByType(defaultdict[str, tuple[EventCheck, ...]]):
-    """The checks of each type of events; those without types are for all."""
-
-    def __missing__(self, kind: str) -> tuple[EventCheck, ...]:
-        checks = (check for check in CHECKS if isinstance(check, EventCheck))
-        self[kind] = tuple(check for check in checks if not check.types or kind in check.types)
-        return self[kind]
-
-
-EVENTS = _ByType()
-COMMITS = tuple(check for check in CHECKS if isinstance(check, CommitCheck))
+ENTRIES = tuple(check for check in CHECKS if isinstance(check, EntryCheck))
+LASTING = tuple(check for check in ENTRIES if check.is_lasting)
 WRITES: dict[str, tuple[WriteCheck, ...]] = {
     resource: tuple(c for c in CHECKS if isinstance(c, WriteCheck) and resource in c.resources)
     for check in CHECKS

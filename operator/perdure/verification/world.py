@@ -11,6 +11,7 @@ from perdure.verification.accounts import Account
 from perdure.verification.bodies import as_written, identity_of, items, part, text
 from perdure.verification.chain import canonical, sha256
 from perdure.verification.evidence import Write
+from perdure.verification.lanes import Lanes
 from perdure.verification.leases import Leases, holder_of
 
 INSTANCES = "workflowinstances"
@@ -19,6 +20,7 @@ HISTORIES = "workflowhistories"
 DEFINITIONS = "workflowdefinitions"
 REVISIONS = "controllerrevisions"
 LEASES = "leases"
+LOGS = "workflowlogs"
 
 UNREADABLE: JsonObject = {"unreadable": True}
 """What stands for a revision that may not be read."""
@@ -39,12 +41,13 @@ class Bounds:
     `history_events` is how many events a history has at most before its end is decided.
     `clock_seconds` says how far the clock of an identity may have been off so far, through faults
     that were injected; `stamps_seconds` how far the times of writes may be off the true ones (0 in
-    a simulation; where a watch dates them, its delay).
+    a simulation; where a watch dates them, its delay). `slots` is how many a lane of the log has.
     """
 
     clock_seconds: Callable[[str], float] = exact
     stamps_seconds: float = 0.0
     history_events: int = 90_000
+    slots: int = 256
 
     @property
     def stamps(self) -> timedelta:
@@ -116,6 +119,7 @@ class World:
     """Every recipe that a revision ever held, by its digest."""
     definitions: dict[Place, JsonObject] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
+    lanes: Lanes = field(default_factory=Lanes)
     operators: set[str] = field(default_factory=set)
     """Whoever writes a Lease in its own name is one."""
 
@@ -127,6 +131,18 @@ class World:
     def between_clocks(self) -> timedelta:
         """Return how far the clocks of two operators may be apart."""
         return 2 * max(map(self.bounds.clock_of, self.operators), default=self.bounds.stamps)
+
+    def has_let_go(
+        self, account: Account, incarnation: str, since: datetime, until: datetime
+    ) -> bool:
+        """Return whether a process told by its Lease that it makes no calls of the instance."""
+        lane = self.lanes.lane_of(account.uid)
+        return lane is not None and self.leases.has_let_go(incarnation, lane, since, until)
+
+    def has_come_back(self, account: Account, incarnation: str, since: datetime) -> bool:
+        """Return whether a process has claimed the instance's lane since then."""
+        claimed = self.lanes.claimed_at(account.uid, incarnation)
+        return claimed is not None and claimed > since
 
     def living(self, namespace: str, name: str) -> Account | None:
         """Return the instance that has the name now."""

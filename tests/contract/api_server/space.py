@@ -20,11 +20,13 @@ NOWHERE = "<nil>"
 PERDURE = "/apis/perdure.dev/v1alpha1"
 INSTANCES, EVENTS = "workflowinstances", "workflowevents"
 HISTORIES, DEFINITIONS = "workflowhistories", "workflowdefinitions"
+LOGS = "workflowlogs"
 KINDS: Mapping[str, str] = {
     INSTANCES: "WorkflowInstance",
     EVENTS: "WorkflowEvent",
     HISTORIES: "WorkflowHistory",
     DEFINITIONS: "WorkflowDefinition",
+    LOGS: "WorkflowLog",
 }
 
 

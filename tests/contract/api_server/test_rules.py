@@ -256,7 +256,6 @@ def test_the_conditions_of_an_end_are_final(ended: Space, status: str | None) ->
         {"output": None},
         {"message": "x"},
         {"rev": 6},
-        {"observedGeneration": 2},
     ],
     ids=json.dumps,
 )
@@ -267,6 +266,12 @@ def test_the_rest_of_a_status_is_final_too(ended: Space, change: dict[str, objec
 def test_that_a_newer_generation_was_seen_may_be_noted(ended: Space) -> None:
     result = ended.status("a", rev=6, observedGeneration=2, message="x")
     assert (result.status, result.body["status"]["rev"]) == (200, 6)
+
+
+def test_it_may_be_noted_without_a_commit(ended: Space) -> None:
+    assert ended.status("a", observedGeneration=2).status == 200
+    grows = "status.rev only grows: read the object anew before writing its status"
+    assert breaks(ended.status("a", rev=4, observedGeneration=3), "status", grows, ALL)
 
 
 def test_an_ended_instance_takes_no_events(ended: Space) -> None:

@@ -311,7 +311,7 @@ MUTANTS = (
             Change(
                 "runtime/instances.py",
                 "                if record.has_calls:\n"
-                "                    self.queue.mark(record.key, Lane.TIMER)\n",
+                "                    self._mark(record.key, Lane.TIMER)\n",
                 "                pass\n",
             ),
         ),

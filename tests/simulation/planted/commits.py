@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.planted.mutant import Change, Mutant
 
 TURN, STORE, PLAN = "runtime/turn.py", "kubernetes/store.py", "kubernetes/plan.py"
+RECORDS = "kubernetes/records.py"
 
 MUTANTS = (
     Mutant(
@@ -68,13 +69,13 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n',
+                '    values: list[tuple[str, Json]] = [("/metadata/uid", basis.key.uid)]\n',
                 "    values: list[tuple[str, Json]] = []\n",
             ),
             Change(
                 "kubernetes/reading.py",
-                "        if body is not None and key_of(body).uid == key.uid:\n",
-                "        if body is not None:\n",
+                "        return body if key_of(body).uid == key.uid else None\n",
+                "        return body\n",
             ),
         ),
     ),
@@ -85,7 +86,7 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                '    values: list[tuple[str, Json]] = [("/metadata/uid", turn.base.key.uid)]\n',
+                '    values: list[tuple[str, Json]] = [("/metadata/uid", basis.key.uid)]\n',
                 "    values: list[tuple[str, Json]] = []\n",
             ),
         ),
@@ -97,8 +98,8 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                '        values.append(("/status/rev", turn.base.rev))\n'
-                "        if position.is_present:\n",
+                '        values.append(("/status/rev", basis.rev))\n'
+                "        if basis.position.is_present:\n",
                 "        if False:\n",
             ),
         ),
@@ -108,7 +109,7 @@ MUTANTS = (
         section="Commit",
         rule="nobody builds on a history that somebody edited after it was read",
         changes=(
-            Change(PLAN, "        if position.is_present:\n", "        if False:\n"),
+            Change(PLAN, "        if basis.position.is_present:\n", "        if False:\n"),
             Change(
                 STORE,
                 "        if not is_as_written(body, planned.position):\n"
@@ -151,7 +152,7 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                '        values.append(("/metadata/resourceVersion", str(turn.base.version)))\n',
+                '        values.append(("/metadata/resourceVersion", str(basis.version)))\n',
                 "        pass\n",
             ),
         ),
@@ -163,8 +164,8 @@ MUTANTS = (
         changes=(
             Change(
                 PLAN,
-                "    if is_ending(turn):\n        values.append",
-                "    if False:\n        values.append",
+                "    generation = turn.base.generation if is_ending(turn) else None\n",
+                "    generation = None\n",
             ),
         ),
     ),
@@ -206,11 +207,10 @@ MUTANTS = (
         rule="the first event of every commit carries its random id",
         changes=(
             Change(
-                PLAN,
-                "        if event is turn.events[0]:\n"
-                '            stored["commitId"] = turn.commit_id\n',
-                "        if event is turn.events[0] and event.id == 1:\n"
-                '            stored["commitId"] = turn.commit_id\n',
+                RECORDS,
+                '        if event is events[0]:\n            stored["commitId"] = commit_id\n',
+                "        if event is events[0] and event.id == 1:\n"
+                '            stored["commitId"] = commit_id\n',
             ),
             Change(
                 "runtime/deciding.py",

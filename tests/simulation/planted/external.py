@@ -44,7 +44,7 @@ MUTANTS = (
                 TURN,
                 "        (outcome,) = await self._store.commit([decision.turn])\n"
                 "        self._meter",
-                "        self._desk.consumed(decision.consumed)\n"
+                "        self._desk.consumed(decision.consumed, base)\n"
                 "        (outcome,) = await self._store.commit([decision.turn])\n"
                 "        self._meter",
             ),
@@ -57,12 +57,12 @@ MUTANTS = (
         changes=(
             Change(
                 EVENTS,
-                "            self._unfinished[event.uid] = event\n",
+                "            self._unfinished[one.event.uid] = one\n",
                 "",
             ),
             Change(
                 TURN,
-                "            self._desk.consumed(self._desk.taken(base))\n",
+                "            self._desk.consumed(self._desk.taken(base), base)\n",
                 "            pass\n",
             ),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.planted.mutant import Change, Mutant
 
 STORE, PLAN = "kubernetes/store.py", "kubernetes/plan.py"
+RECORDS = "kubernetes/records.py"
 
 MUTANTS = (
     Mutant(
@@ -18,8 +19,9 @@ MUTANTS = (
                 "            await self._create(turn.base.key, planned)\n"
                 "        except PerdureError as error:\n"
                 "            self._suspect(turn, planned)\n"
-                "            return _not_committed(error)\n"
+                "            return not_committed(error)\n"
                 "        outcome = await self._patch(turn, planned)\n"
+                "        self._tidying.moved(turn.base.key.uid)\n"
                 "        if not isinstance(outcome, Committed):\n"
                 "            self._suspect(turn, planned)\n"
                 "        return outcome\n",
@@ -98,7 +100,7 @@ MUTANTS = (
         rule="an object that no commit came to refer to is deleted later",
         changes=(
             Change(
-                STORE,
+                "kubernetes/tidying.py",
                 "        suspects, self._suspects = self._suspects, {}\n        done = 0\n",
                 "        suspects: dict[str, InstanceKey] = {}\n        done = 0\n",
             ),
@@ -110,9 +112,9 @@ MUTANTS = (
         rule="the hash chain runs through all events of an instance and never restarts",
         changes=(
             Change(
-                PLAN,
-                "    digest = position.digest\n",
-                '    digest = position.digest if position.length == 0 else "0" * 64\n',
+                RECORDS,
+                "    records: list[Record] = []\n",
+                '    records: list[Record] = []\n    digest = "0" * 64 if length else digest\n',
             ),
         ),
     ),
@@ -213,8 +215,8 @@ MUTANTS = (
         changes=(
             Change(
                 "kubernetes/status.py",
-                "    summary, observed = summarise(turn.state), turn.observed\n",
-                "    summary, observed = summarise(turn.base.state), turn.observed\n",
+                "        state=turn.state,\n",
+                "        state=base.state,\n",
             ),
         ),
     ),

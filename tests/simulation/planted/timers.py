@@ -104,10 +104,10 @@ MUTANTS = (
         changes=(
             Change(
                 INSTANCES,
-                "        self.wakes.set(key, hint.wake_at)\n        self.queue.mark(key, lane)\n",
+                "        self.wakes.set(key, hint.wake_at)\n        self._mark(key, lane)\n",
                 "        if lane is not Lane.RESYNC:\n"
                 "            self.wakes.set(key, hint.wake_at)\n"
-                "            self.queue.mark(key, lane)\n",
+                "            self._mark(key, lane)\n",
             ),
         ),
     ),

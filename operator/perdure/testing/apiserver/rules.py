@@ -8,7 +8,7 @@ shows each of them firing, here and on a real server.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from perdure.engine.values import Json, JsonObject
 from perdure.testing.apiserver.equality import same, same_time
@@ -157,10 +157,10 @@ def conditions_are_final(new: Any, old: Any) -> bool:
 def status_is_final(new: Any, old: Any) -> bool:
     if not _was_final(old) or same(new, old):
         return True
-    return all(
-        field in new and field in old and new[field] > old[field]
-        for field in ("rev", "observedGeneration")
-    )
+    if not all(field in each for field in ("rev", "observedGeneration") for each in (new, old)):
+        return False
+    is_newer: bool = new["observedGeneration"] > old["observedGeneration"]
+    return is_newer and new["rev"] >= old["rev"]
 
 
 # --- definitions ----------------------------------------------------------------------------
@@ -172,6 +172,38 @@ def attempts_count(new: JsonObject, old: JsonObject | None) -> bool:
 
 def url_is_whole(new: JsonObject, old: JsonObject | None) -> bool:
     return "url" not in new or not ("port" in new or "scheme" in new or "path" in new)
+
+
+# --- the log --------------------------------------------------------------------------------
+
+
+def lane_exists(new: JsonObject, old: JsonObject | None) -> bool:
+    return cast("int", new["lane"]) < cast("int", new["lanes"])
+
+
+def seq_fits(new: JsonObject, old: JsonObject | None) -> bool:
+    return (new["seq"] == 0) == (new["kind"] in ("Empty", "Opening"))
+
+
+def heir_fits(new: JsonObject, old: JsonObject | None) -> bool:
+    return "heir" not in new or new["kind"] == "Released"
+
+
+def next_lanes_fit(new: JsonObject, old: JsonObject | None) -> bool:
+    return ("nextLanes" in new) == (new["kind"] == "Closed")
+
+
+def slot_stays(new: JsonObject, old: JsonObject) -> bool:
+    return all(new[field] == old[field] for field in ("generation", "lanes", "lane"))
+
+
+def entry_is_later(new: Any, old: Any) -> bool:
+    is_opened = old["kind"] == "Opening" and new["kind"] == "Empty"
+    return new["seq"] > old["seq"] or is_opened or same(new, old)
+
+
+def closed_stays(new: JsonObject, old: JsonObject) -> bool:
+    return old["kind"] != "Closed" or same(new, old)
 
 
 VERBS = "http wait event set raise __return__"
@@ -207,12 +239,22 @@ RULES: Mapping[str, Rule] = {
         conditions_are_final
     ),
     f"!{IS_FINAL} || self == oldSelf || (has(self.rev) && has(oldSelf.rev) && "
-    "self.rev > oldSelf.rev && has(self.observedGeneration) && has(oldSelf.observedGeneration) "
+    "self.rev >= oldSelf.rev && has(self.observedGeneration) && has(oldSelf.observedGeneration) "
     "&& self.observedGeneration > oldSelf.observedGeneration)": status_is_final,
     # definitions
     "size(self.metadata.name) <= 52": named_within(52),
     "!has(self.attempts) || self.attempts != 0": attempts_count,
     "!has(self.url) || !(has(self.port) || has(self.scheme) || has(self.path))": url_is_whole,
+    # the log
+    "self.lane < self.lanes": lane_exists,
+    "(self.seq == 0) == (self.kind in ['Empty', 'Opening'])": seq_fits,
+    "!has(self.heir) || self.kind == 'Released'": heir_fits,
+    "has(self.nextLanes) == (self.kind == 'Closed')": next_lanes_fit,
+    "self.generation == oldSelf.generation && self.lanes == oldSelf.lanes && "
+    "self.lane == oldSelf.lane": slot_stays,
+    "self.seq > oldSelf.seq || (oldSelf.kind == 'Opening' && self.kind == 'Empty') || "
+    "self == oldSelf": entry_is_later,
+    "oldSelf.kind != 'Closed' || self == oldSelf": closed_stays,
     **dict(
         (
             exactly_one(f"{VERBS} switch call"),

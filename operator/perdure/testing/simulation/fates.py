@@ -99,7 +99,7 @@ ELSEWHERE: Mapping[Fault, frozenset[Point]] = {
     Fault.CONFLICT: frozenset({Point.COMMIT, Point.LEASE, Point.RETENTION}),
     Fault.OCCUPIED: frozenset({Point.CREATE_HISTORY}),
     Fault.RECREATED: frozenset({Point.READ_INSTANCE, Point.COMMIT}),
-    Fault.REJECTED: frozenset({Point.COMMIT, Point.CREATE_HISTORY, Point.MANAGEMENT}),
+    Fault.REJECTED: frozenset({Point.COMMIT, Point.CREATE_HISTORY, Point.MANAGEMENT, Point.LOG}),
     Fault.WATCH: frozenset({Point.WATCH}),
     Fault.STALE: frozenset({Point.WATCH}),
 }

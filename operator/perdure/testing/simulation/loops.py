@@ -97,7 +97,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # of asyncio itself
                 coroutine = task.get_coro()
                 if not task.done() and isinstance(coroutine, CoroutineType):
-                    with contextlib.suppress(RuntimeError, asyncio.CancelledError):
+                    # A task group makes a group of its own end.
+                    ends = (RuntimeError, asyncio.CancelledError, BaseExceptionGroup)
+                    with contextlib.suppress(*ends):
                         coroutine.close()
         self._tasks.clear()
 

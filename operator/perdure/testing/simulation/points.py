@@ -29,6 +29,7 @@ class Point(StrEnum):
     RETENTION = "C24"
     MANAGEMENT = "C25"
     READ_SERVICE = "C27"
+    LOG = "C28"
 
 
 WRITING = frozenset(
@@ -42,7 +43,7 @@ WRITING = frozenset(
         Point.MANAGEMENT,
     }
 )
-"""Points at which every request writes; at LEASE and RECIPE some do."""
+"""Points at which every request writes; at LEASE, RECIPE and LOG some do."""
 
 READ_ONLY = frozenset(
     {
@@ -78,6 +79,8 @@ def point_of(
             return Point.RETENTION if method == "DELETE" else Point.CREATE_HISTORY
         case "workflowevents":
             return Point.CONSUME_EVENT
+        case "workflowlogs":
+            return Point.LOG
         case "leases":
             return Point.LEASE
         case "services":

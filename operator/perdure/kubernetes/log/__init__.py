@@ -1,0 +1,1 @@
+"""The log of turns on the API server: docs/log.md."""
