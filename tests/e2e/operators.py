@@ -33,8 +33,8 @@ class OperatorProcess:
     """One operator identity on one cluster; a context manager that ends in SIGKILL.
 
     `services` become `--service-map`, `namespaces` become `--watch-namespace`; `args` are added
-    as they are, `environment` to the little that the process gets otherwise. Ports and log file
-    stay the same from one start to the next.
+    as they are, `environment` to the little that the process gets otherwise. With `lanes` its
+    turns stand in a log of so many. Ports and log file stay the same from one start to the next.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class OperatorProcess:
         services: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        lanes: int | None = None,
     ) -> None:
         self.identity = identity
         self.health_port, self.metrics_port = new_ports(2)
         self.log_file = LOGS / cluster.name / f"operator-{identity}.log"
-        self._command = [sys.executable, "-m", "perdure", "operator", "--identity", identity]
+        module = "perdure" if lanes is None else "tests.e2e.logged_operator"
+        self._command = [sys.executable, "-m", module, "operator", "--identity", identity]
         self._command += ["--health-port", str(self.health_port)]
         self._command += ["--metrics-port", str(self.metrics_port)]
         for namespace in namespaces:
@@ -64,6 +66,8 @@ class OperatorProcess:
             "KUBECONFIG": str(cluster.kubeconfig(kubeconfig_identity)),
             **(environment or {}),
         }
+        if lanes is not None:
+            self._environment |= {"PERDURE_TEST_LANES": str(lanes), "PYTHONPATH": str(ROOT)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "OperatorProcess":

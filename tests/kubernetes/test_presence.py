@@ -387,3 +387,18 @@ async def test_a_look_that_is_waited_for_begins_after_the_wait() -> None:
         asked = clock.monotonic()
         await pass_time(clock, 4)
         assert (await waiting).began >= asked
+
+
+async def test_who_could_take_its_lease_only_after_a_long_time_sends_nothing_for_a_while() -> None:
+    objects, clock = StoredLeases(), ManualClock()
+    ours = presence_of(objects, clock)
+    objects.loses_answers = True  # The Lease is there; to others its holder has been silent since.
+    starting = asyncio.create_task(ours.start())
+    await pass_time(clock, 12)
+    objects.loses_answers = False
+    await pass_time(clock, 6)
+    await starting
+    assert not ours.may_send
+    async with running(ours):
+        await pass_time(clock, 6)
+        assert ours.may_send

@@ -94,7 +94,7 @@ class World:
         self.record = Record()
         self.ledger = Ledger()
         self.calls: list[ClientCall] = []
-        self.meddler = Meddler(self.server, self._written)
+        self.meddler = Meddler(self.server, self._written, is_logged=plan.lanes is not None)
         self.outside = Outside(plan.workload)
         self.violations: list[Violation] = []
         self._fates = _Until(fates or plan.fates(), self._is_healed)

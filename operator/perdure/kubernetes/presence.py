@@ -127,10 +127,11 @@ class LeasePresence:
         Raises ObjectForbiddenError, ObjectRejectedError, and ObjectNotFoundError without the
         namespace.
         """
-        backoff = Backoff(self._clock)
+        backoff, began = Backoff(self._clock), self._clock.monotonic()
         while True:
             try:
                 await self._acquire()
+                self._settle(since=began)
                 return
             except (TransientError, UnknownOutcomeError, ObjectConflictError) as error:
                 LOG.warning("the Lease cannot be taken yet", extra=self._fields(error))
@@ -201,10 +202,18 @@ class LeasePresence:
             LOG.warning("the Lease could not be renewed", extra=self._fields(error))
 
     def _renewed(self, sent: float) -> None:
-        """Note a renewal; after a long silence others may hold this process for dead a while."""
-        if sent - self._renewed_at >= self._times.mute_seconds:
-            self._settled_at = self._clock.monotonic() + self._times.settle_seconds
+        """Note a renewal by a request that was sent then."""
+        self._settle(since=self._renewed_at)
         self._renewed_at = sent
+
+    def _settle(self, since: float) -> None:
+        """Send nothing for a while after a long silence: others may hold this process for dead.
+
+        An earlier try whose answer was lost may have shown them the Lease as long ago as `since`.
+        """
+        now = self._clock.monotonic()
+        if now - since >= self._times.mute_seconds:
+            self._settled_at = now + self._times.settle_seconds
 
     async def _look_at_own(self) -> None:
         """Find out why a renewal did not go as expected; the next one goes on from there."""

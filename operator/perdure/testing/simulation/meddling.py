@@ -22,12 +22,15 @@ class Meddler:
     """Changes, occupies, deletes or re-creates the object that a request is about.
 
     What it does as a user does it is written down in `calls`, like what users do. `undo` takes
-    back what nothing but a human could.
+    back what nothing but a human could. Where turns are logged, nobody commits by a status.
     """
 
-    def __init__(self, server: ApiServer, written: Callable[[], None]) -> None:
+    def __init__(
+        self, server: ApiServer, written: Callable[[], None], *, is_logged: bool = False
+    ) -> None:
         self._server = server
         self._written = written
+        self._is_logged = is_logged
         self.calls: list[ClientCall] = []
         self._occupied: list[str] = []
 
@@ -35,7 +38,7 @@ class Meddler:
         """Do what a fate says before the request is carried out."""
         path = call.path.removesuffix("/status")
         match fate.fault:
-            case Fault.CONFLICT if point is Point.COMMIT:
+            case Fault.CONFLICT if point is Point.COMMIT and not self._is_logged:
                 self._commit_first(path)
             case Fault.CONFLICT:
                 self._relabel(path)
