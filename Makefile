@@ -87,6 +87,7 @@ model: $(READY) ## Visit the states of the lane protocol, a million by default [
 .PHONY: bench
 bench: $(READY) ## Measure writes, latency, throughput, memory, start-up; writes build/bench.json
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.stores
 
 # --- change it -------------------------------------------------------------------------------
 

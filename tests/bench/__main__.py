@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -19,7 +18,9 @@ from tests.bench.workflows import (
     definition_of_calls,
     definition_of_waiting,
     instance,
+    is_ready,
     path_of,
+    say,
 )
 from tests.cluster.api import JSON_PATCH, Api, Object
 from tests.cluster.audit import AuditRecord
@@ -188,18 +189,6 @@ class Bench:
 
     def _all_writes(self, start: int) -> list[AuditRecord]:
         return self.cluster.audit.writes(SERVICE_ACCOUNT_USER, start)
-
-
-def is_ready(body: Object | None) -> bool:
-    """Return whether a definition is Ready."""
-    status = (body or {}).get("status")
-    conditions = status.get("conditions", []) if isinstance(status, dict) else []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def say(text: str) -> None:
-    """Show what is being measured."""
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 async def measure(sizes: Sizes) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,11 +12,11 @@ from tests.cluster.api import Api, Object
 STEPS = 5
 
 
-def definition_of_calls(name: str) -> Object:
-    """Return a definition of STEPS calls in a row."""
+def definition_of_calls(name: str, count: int = STEPS) -> Object:
+    """Return a definition of so many calls in a row."""
     steps = [
         {"name": f"call{n}", "http": {"method": "POST", "service": "bench", "path": f"/{n}"}}
-        for n in range(STEPS)
+        for n in range(count)
     ]
     return _definition(name, {"steps": steps})
 
@@ -49,6 +50,18 @@ def path_of(namespace: str, plural: str, name: str = "") -> str:
     """Return the API path of a kind of ours, or of one object."""
     path = f"/apis/perdure.dev/v1alpha1/namespaces/{namespace}/{plural}"
     return f"{path}/{name}" if name else path
+
+
+def is_ready(body: Object | None) -> bool:
+    """Return whether a definition is Ready."""
+    status = (body or {}).get("status")
+    conditions = status.get("conditions", []) if isinstance(status, dict) else []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def say(text: str) -> None:
+    """Show what is being measured."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 class Endings:
