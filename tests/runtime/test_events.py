@@ -104,6 +104,23 @@ async def test_an_instance_that_the_watch_has_not_told_yet_is_not_gone() -> None
     assert waiting(world) == ["event-0"]
 
 
+async def test_an_event_from_before_the_instance_is_looked_for_before_it_is_taken() -> None:
+    world = World()
+    world.define(flow(event("a")))
+    body = world.send("approved")
+    told(world, body)
+    # An earlier instance of the name has taken it, and the watch has not told that it is gone.
+    metadata = body["metadata"]
+    assert isinstance(metadata, dict)
+    del world.objects.bodies["workflowevents", "shop", str(metadata["name"])]
+    key = world.store.create()
+    await world.turns.run(key)
+    assert "EventReceived" not in world.store.types(key)
+    told(world, world.send("approved"))
+    await world.turns.run(key)
+    assert "EventReceived" in world.store.types(key)
+
+
 async def test_what_no_status_shows_keeps_its_event() -> None:
     world = World()
     world.define(flow(event("a")))

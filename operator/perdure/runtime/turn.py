@@ -129,6 +129,9 @@ class Turns:
         """Decide and commit once; the snapshot to go on from, or how the instance rests."""
         await self._unfinished.breathe(base.key.uid)
         decision = await self._decide(base)
+        if _may_be_taken_twice(base, decision):
+            await self._desk.refresh(base.key)
+            decision = await self._decide(base)
         looked_for: set[int] = set()
         while not looked_for.issuperset(over := _time_outs(base.state, decision.turn.events)):
             # What comes due during the look is only known after it, and needs one of its own.
@@ -360,6 +363,20 @@ def _is_idle(base: Snapshot, turn: Turn) -> bool:
         not turn.events
         and turn.observed == base.observed
         and base.generation == base.observed_generation
+    )
+
+
+def _may_be_taken_twice(base: Snapshot, decision: Decided) -> bool:
+    """Return whether an event is taken that an earlier instance of this name may have had.
+
+    It is older than the instance and names none by its uid; a watch that is behind still tells of
+    it. Then it is looked at whether it is still there.
+    """
+    return any(
+        event.instance_uid is None
+        and event.created_at <= base.created_at
+        and event.event_id not in base.state.taken
+        for event in decision.consumed
     )
 
 
