@@ -66,6 +66,18 @@ def test_a_finished_instance_that_changes_is_reported_whoever_does_it(edit: Edit
     assert checks_of(log.verdict()) == ["final_is_final"]
 
 
+@pytest.mark.parametrize("is_edited", [True, False])
+def test_a_phase_that_somebody_has_edited_may_be_put_right_by_a_later_write(
+    *, is_edited: bool
+) -> None:
+    log = waiting()
+    if is_edited:
+        patch_status(log, showing(phase="Undoing"))
+    log.commit(StepSkipped(path="a"), edit=showing(phase="Undoing"))
+    log.commit(StepSkipped(path="b"), edit=showing(phase="Running"))
+    assert ("legal_moves" in checks_of(log.verdict())) != is_edited
+
+
 def test_a_finished_instance_may_note_a_newer_generation() -> None:
     log = ended()
     log.edit(suspend=True)

@@ -150,7 +150,7 @@ class Account:
     history in the status is judged no further, `excused` which operators have written since;
     `loss` says what was taken from the log that its turns may have stood in, `is_split` that they
     do not follow each other; `is_edited` that the newest status is somebody else's than an
-    operator's. `state` is None once an event could not be folded.
+    operator's, or shows still an `edited_phase`. `state` is None once an event could not be folded.
     """
 
     uid: str
@@ -166,6 +166,7 @@ class Account:
     is_split: bool = False
     excused: set[str] = field(default_factory=set)
     is_edited: bool = False
+    edited_phase: str | None = None
 
     rev: int = 0
     length: int = 0

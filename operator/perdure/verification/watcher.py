@@ -32,6 +32,10 @@ from perdure.verification.world import HISTORIES, INSTANCES, LOGS, Bounds, World
 EXACT = Bounds()
 
 
+def phase_of(body: JsonObject | None) -> str:
+    return text(part(body, "status").get("phase"))
+
+
 class Watcher:
     """Holds what has been written so far. Feed it every write, in order of revision.
 
@@ -116,9 +120,13 @@ class Watcher:
                 yield from self._shown(account, write, before)
             else:
                 yield from self._committed(account, write, before)
-            account.is_edited = False
+            # A write that was on its way may leave a phase alone that somebody has just edited.
+            account.is_edited = account.edited_phase == phase_of(write.after)
+            account.edited_phase = account.edited_phase if account.is_edited else None
             return
         account.is_edited = True
+        if phase_of(before) != phase_of(write.after):
+            account.edited_phase = phase_of(write.after)
         is_changed = part(before, "status").get("history") != account.status.get("history")
         is_moved = self.world.lanes.is_used and shown_rev(write.before) != shown_rev(write.after)
         if (is_changed or is_moved) and not self._is_mended(account, write):

@@ -79,6 +79,8 @@ class LaneKeeper:
         self._identity = identity
         self._lanes = range(lanes)
         self._owned: set[int] = set()
+        self._taking: set[int] = set()
+        """Lanes whose claim stands, and that are not served yet."""
         self._listed: set[int] = set()
         """Lanes of ours in which others may still send calls: they listed them at the last look,
         or no look has begun since we took them."""
@@ -171,12 +173,16 @@ class LaneKeeper:
 
     async def _take(self, lane: int, view: LaneView) -> None:
         """Begin to own a lane whose claim stands: first of all others are told of it."""
-        while not await self._presence.list_lanes(self._owned | {lane}):
-            if self._presence.lost.is_set():
-                return
-            await self._clock.sleep(LIST_SECONDS)
-        since = await self._newest()
-        self._owned.add(lane)
+        self._taking.add(lane)
+        try:
+            while not await self._list():
+                if self._presence.lost.is_set():
+                    return
+                await self._clock.sleep(LIST_SECONDS)
+            since = await self._newest()
+            self._owned.add(lane)
+        finally:
+            self._taking.discard(lane)
         self._claimed_at[lane] = self._clock.monotonic()
         self._listed.add(lane)
         self._free_since.pop(lane, None)
@@ -212,7 +218,11 @@ class LaneKeeper:
         """Abort what is open in a lane, and only then say that it is not ours."""
         await self._tenants().lost(self._is_in(lane))
         self._owned.discard(lane)
-        await self._presence.list_lanes(self._owned)
+        await self._list()
+
+    async def _list(self) -> bool:
+        """Show in the Lease where calls may be made; return whether that is written."""
+        return await self._presence.list_lanes(self._owned | self._taking)
 
     async def _give_back(self, shares: list[Share]) -> None:
         extra = surplus(self._identity, shares, len(self._lanes))
