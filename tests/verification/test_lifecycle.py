@@ -21,6 +21,7 @@ from tests.verification.logs import (
 )
 
 from perdure.engine.events import (
+    ActivityClaimed,
     ActivityScheduled,
     Ending,
     EndRequested,
@@ -160,6 +161,7 @@ def test_a_step_of_another_recipe_is_reported() -> None:
     recipe: JsonObject = {"steps": [{"name": "other"}]}
     log.put("controllerrevisions", revision.name, lambda b: b.update(data={"spec": recipe}))
     log.commit(ActivityScheduled(path="charge", kind="http", attempt=2, claim=claim(ME)))
+    log.commit(ActivityClaimed(scheduled_id=2, claim=claim(YOU, 2)), by=YOU)
     assert "of_its_recipe" not in checks_of(log.verdict())
     log.commit(ActivityScheduled(path="other", kind="http", attempt=1, claim=claim(ME)))
     assert "of_its_recipe" in checks_of(log.verdict())

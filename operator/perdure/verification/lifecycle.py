@@ -9,7 +9,7 @@ import re
 
 from perdure.engine.values import JsonObject
 from perdure.verification.accounts import Account
-from perdure.verification.bodies import as_written, items, part, text
+from perdure.verification.bodies import as_written, items, number, part, text
 from perdure.verification.chain import canonical, sha256
 from perdure.verification.checks import (
     Commit,
@@ -133,9 +133,11 @@ def of_its_recipe(commit: Commit, event: JsonObject) -> Texts:
     pinned = spec_of(commit.world, commit.account)
     if standing is None or not pinned or part(standing.after, "data", "spec") == pinned:
         return
-    name = _STEP_END.split(text(event.get("path")))[0]
+    claimed = commit.account.attempts.get(number(event.get("scheduledId")))
+    path = text(event.get("path")) if claimed is None else claimed.path
+    name = _STEP_END.split(path)[0]
     if all(step.get("name") != name for step in items(pinned.get("steps"))):
-        yield f"event {event.get('id')} begins {event.get('path')}, which is not in its recipe"
+        yield f"event {event.get('id')} begins {path}, which is not in its recipe"
 
 
 def nothing_after_the_end(commit: Commit, event: JsonObject) -> Texts:
