@@ -12,7 +12,12 @@ from datetime import datetime
 from tests.simulation.requests import Request, request_for
 from tests.simulation.workloads.actions import Action
 
-from perdure.errors import ObjectError, TransientError, UnknownOutcomeError
+from perdure.errors import (
+    ObjectConflictError,
+    ObjectError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from perdure.ports import Clock, Objects
 from perdure.verification.evidence import ClientCall, Deed, Outcome
 
@@ -82,6 +87,7 @@ class Attempts:
 
     async def carry_out(self, request: Request) -> tuple[Outcome, str]:
         """Return how it ended, and the uid of what was meant where that is known."""
+        conflicts = 0
         for attempt in range(ATTEMPTS):
             if attempt > 0:
                 await self._pause(attempt)
@@ -97,6 +103,12 @@ class Attempts:
                 self._is_in_doubt = True
             except TransientError as error:
                 await self._clock.sleep(error.retry_after or 0.0)
+            except ObjectConflictError:
+                answer = await self._refused(request)
+                if answer[0] is not Outcome.REFUSED or conflicts > 0:
+                    return answer
+                # What was in the way may have been ours, of a copy of this very try, and be gone.
+                conflicts += 1
             except ObjectError:
                 return await self._refused(request)
         return self._given_up(), ""

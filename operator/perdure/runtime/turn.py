@@ -325,7 +325,10 @@ class Turns:
         (outcome,) = await self._store.commit([turn])
         if isinstance(outcome, Throttled):
             return Rest(snapshot=base, retry_in=outcome.retry_after)
-        if isinstance(outcome, Conflict | Unknown):
+        if isinstance(outcome, Conflict):
+            fresh = await self._store.load(base.key, fresh=True)
+            return await self._gone(base.key) if fresh is None else Rest(again=True, retry_in=0.2)
+        if isinstance(outcome, Unknown):
             self._store.forget(base.key)
             return Rest(again=True, retry_in=0.2)
         return Rest(snapshot=base)
