@@ -7,6 +7,7 @@ PerdureError
 ├── LogDamagedError             an entry of the log is missing or unreadable; its lane stalls
 ├── NewerLogError               the log holds an entry in a form this version does not know
 ├── NotOwnedError               the instance is in a lane that another process owns
+├── WrongStateError             what is asked for is impossible as things stand
 ├── TransientError              the surroundings fail for now; try again after a while
 │   └── ThrottledError          … and the API server said how long
 ├── ObjectError                 the API server refused one call about one object
@@ -50,6 +51,10 @@ class NewerLogError(PerdureError):
 
 class NotOwnedError(PerdureError):
     """The instance is in a lane of the log that this process does not own (any more)."""
+
+
+class WrongStateError(PerdureError):
+    """The caller asks for what cannot be done as things stand; the message says what to do."""
 
 
 class TransientError(PerdureError):

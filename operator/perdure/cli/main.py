@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from perdure.cli import lint, operator, verify
+from perdure.cli import lint, operator, store, verify
 from perdure.errors import PerdureError
 from perdure.version import VERSION
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("operator")(operator.operator)
 app.command("lint")(lint.lint)
 app.command("verify")(verify.verify)
+app.add_typer(store.app, name="store", no_args_is_help=True)
 
 
 @app.command("version")

@@ -52,6 +52,18 @@ def holder_of(item: JsonObject) -> str:
     return str(spec.get("holderIdentity") or "") if isinstance(spec, dict) else ""
 
 
+def renewed_at(item: JsonObject) -> datetime | None:
+    """Return when its holder last wrote a Lease, by that one's clock; None where it says nothing
+    that can be read."""
+    spec = item.get("spec")
+    text = spec.get("renewTime") if isinstance(spec, dict) else None
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if moment is None or moment.tzinfo is None else moment
+
+
 def lanes_of(item: JsonObject) -> frozenset[int]:
     """Return the lanes that a Lease lists; what is no number is left out."""
     annotations = metadata_of(item).get("annotations")

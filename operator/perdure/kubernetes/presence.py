@@ -290,7 +290,7 @@ class LeasePresence:
         asked = self._clock.monotonic()
         async with self._looked:
             await self._looked.wait_for(
-                lambda: self._newest is not None and self._newest.began >= asked
+                lambda: self._newest is not None and self._newest.began > asked
             )
         assert self._newest is not None
         return self._newest

@@ -47,6 +47,7 @@ class OwnedRing:
         nonce: str,
         turns: tuple[LoggedTurn, ...] = (),
         heir: str | None = None,
+        next_lanes: int | None = None,
     ) -> Entry:
         """Return an entry that may come next; it carries what it has to."""
         return Entry(
@@ -60,6 +61,7 @@ class OwnedRing:
             turns=turns,
             carried=self.carried_by(self.next_seq),
             heir=heir,
+            next_lanes=next_lanes,
         )
 
     def stands(self, entry: Entry, version: str) -> None:
@@ -98,6 +100,11 @@ class OwnedRing:
         """Carry nothing of an instance any more: it does not exist."""
         for rev in [*self._homes.get(uid, ())]:
             self._forget(uid, rev)
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether no turn in the lane is one that no status is known to show."""
+        return not self._homes
 
     def carried_by(self, seq: int) -> tuple[LoggedTurn, ...]:
         """Return the turns that entry `seq` has to carry, as things stand now."""

@@ -200,8 +200,9 @@ def unpacked(data: Json, where: str) -> tuple[tuple[LoggedTurn, ...], tuple[Logg
 
 def _damaged(where: str, error: _DamagedError) -> LogDamagedError:
     return LogDamagedError(
-        f"WorkflowLog {where} cannot be read: {error}. Nothing is written to its lane until "
-        f"`perdure store repair` accepts the loss of what stood there"
+        f"WorkflowLog {where} cannot be read: {error}. Nothing is written to its lane "
+        f"until it is restored, or deleted and `perdure store repair` accepts the loss of what "
+        f"stood there"
     )
 
 

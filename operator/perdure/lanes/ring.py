@@ -30,6 +30,15 @@ class Slot:
     entry: Entry
 
 
+class BlankSlotError(TornReadError):
+    """A slot is blank where an entry is due. A page may be as old as that; if a read of this slot
+    with a quorum shows the same version, the slot was deleted and made anew."""
+
+    def __init__(self, message: str, slot: Slot) -> None:
+        super().__init__(message)
+        self.slot = slot
+
+
 @dataclass(frozen=True, slots=True)
 class LaneView:
     """All slots of a lane, as they stood when the newest entry was the newest."""
@@ -77,7 +86,8 @@ def whole(slots: Mapping[int, Slot], generation: int, lane: int) -> LaneView:
     """Return the lane that these slots, by number, are; its generation has been opened.
 
     Raises LogDamagedError where a slot is missing or holds what belongs elsewhere: reading again
-    does not help. Raises TornReadError where they are not of one moment.
+    does not help. Raises TornReadError where they are not of one moment, BlankSlotError where only
+    another read can tell whether it is that.
     """
     missing = [slot_name(generation, lane, n) for n in range(SLOTS) if n not in slots]
     if missing:
@@ -88,13 +98,13 @@ def whole(slots: Mapping[int, Slot], generation: int, lane: int) -> LaneView:
     view = LaneView(tuple(slots[number] for number in range(SLOTS)))
     lanes = view.tail.lanes
     for number, slot in enumerate(view.slots):
-        _check_place(slot, number, (generation, lane, lanes))
+        check_place(slot, number, (generation, lane, lanes))
     for number, slot in enumerate(view.slots):
         _check_moment(slot, number, view.tail.seq)
     return view
 
 
-def _check_place(slot: Slot, number: int, place: tuple[int, int, int]) -> None:
+def check_place(slot: Slot, number: int, place: tuple[int, int, int]) -> None:
     """Raise LogDamagedError if the entry can never have been written to that slot."""
     entry, (generation, lane, lanes) = slot.entry, place
     if (entry.generation, entry.lane, entry.lanes) != place:
@@ -112,12 +122,26 @@ def _check_place(slot: Slot, number: int, place: tuple[int, int, int]) -> None:
 
 def _check_moment(slot: Slot, number: int, newest: int) -> None:
     """Raise TornReadError if something else stood in that slot when `newest` was the newest."""
-    if slot.entry.seq != expected_seq(number, newest):
+    due = expected_seq(number, newest)
+    if is_blank_among_entries(slot.entry, due, newest):
+        raise BlankSlotError(
+            f"WorkflowLog {slot.name} is {slot.entry.kind}, while the newest entry is {newest}",
+            slot,
+        )
+    if slot.entry.seq != due:
         raise TornReadError(
             f"WorkflowLog {slot.name} holds entry {slot.entry.seq}, while the newest is {newest}"
         )
     if slot.entry.kind is EntryKind.OPENING:
         raise TornReadError(f"WorkflowLog {slot.name} is as it was before its lane was opened")
+
+
+def is_blank_among_entries(entry: Entry, due: int, newest: int) -> bool:
+    """Return whether a slot is as it was created, although entries up to `newest` were written and
+    `due` is the number of the one that it should hold."""
+    if entry.kind is EntryKind.OPENING:
+        return newest > 0
+    return entry.seq == 0 and due > 0
 
 
 def expected_seq(slot: int, newest: int) -> int:

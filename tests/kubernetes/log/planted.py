@@ -177,7 +177,7 @@ FAULTS: Mapping[Fault, int] = {
     deleted_slot_made_anew: 80,
     answered_before_the_put_stands: 0,
     next_entry_before_the_last_is_settled: 0,
-    tries_not_told_apart: 190,
+    tries_not_told_apart: 0,
     rejected_while_a_try_may_land: 0,
 }
 """Each with the seed to begin with: the rare ones need a copy that comes very late."""

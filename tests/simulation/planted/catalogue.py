@@ -6,9 +6,12 @@ from tests.simulation.planted import (
     calls,
     claims,
     commits,
+    entries,
     external,
     histories,
+    owners,
     recipes,
+    reflections,
     storage,
     timers,
     watching,
@@ -25,6 +28,9 @@ MUTANTS: tuple[Mutant, ...] = (
     *recipes.MUTANTS,
     *watching.MUTANTS,
     *storage.MUTANTS,
+    *entries.MUTANTS,
+    *owners.MUTANTS,
+    *reflections.MUTANTS,
 )
 
 QUICK = (
@@ -38,5 +44,8 @@ QUICK = (
     "events-taken-again",
     "event-deleted-before-the-commit",
     "timer-rounded-down",
+    "answered-before-the-entry-stands",
+    "log-not-asked-after-a-claim",
+    "event-deleted-before-it-is-shown",
 )
 """Those that `make test` hunts, within 100 seeds each."""

@@ -39,8 +39,10 @@ class HunterFailedError(Exception):
 def hunt_all(mutants: Sequence[Mutant], seeds: Sequence[int]) -> Iterator[Result]:
     """Yield results as they come, one hunter per core. Raises StaleMutantError."""
     with copied() as pristine, ThreadPoolExecutor(os.cpu_count()) as pool:
-        control = Control(pristine)
-        hunts = [pool.submit(_hunt, mutant, control, seeds) for mutant in mutants]
+        controls = {kind: Control(pristine, is_logged=kind) for kind in (False, True)}
+        hunts = [
+            pool.submit(_hunt, mutant, controls[mutant.is_logged], seeds) for mutant in mutants
+        ]
         try:
             for done in as_completed(hunts):
                 yield done.result()
@@ -51,15 +53,16 @@ def hunt_all(mutants: Sequence[Mutant], seeds: Sequence[int]) -> Iterator[Result
 class Control:
     """The product without any bug. A seed that fails there proves nothing about a mutant."""
 
-    def __init__(self, pristine: Path) -> None:
+    def __init__(self, pristine: Path, *, is_logged: bool) -> None:
         self.pristine = pristine
+        self.is_logged = is_logged
         self.failing: set[int] = set()
         self._holding: set[int] = set()
 
     def fails(self, seed: int) -> bool:
         """Return whether the seed fails without a bug; each is run once for all mutants."""
         if seed not in self.failing | self._holding:
-            caught = _run(self.pristine, [seed])
+            caught = _run(self.pristine, [seed], is_logged=self.is_logged)
             (self._holding if caught is None else self.failing).add(seed)
         return seed in self.failing
 
@@ -80,17 +83,18 @@ def _first_true(directory: Path, control: Control, seeds: Sequence[int]) -> Catc
     """Return the first seed that fails with the bug and holds without it."""
     left = list(seeds)
     while left := [seed for seed in left if seed not in control.failing]:
-        catch = _run(directory, left)
+        catch = _run(directory, left, is_logged=control.is_logged)
         if catch is None or not control.fails(catch.seed):
             return catch
         left = left[left.index(catch.seed) + 1 :]
     return None
 
 
-def _run(directory: Path, seeds: Sequence[int]) -> Catch | None:
+def _run(directory: Path, seeds: Sequence[int], *, is_logged: bool) -> Catch | None:
     """Run seeds with the product of this directory until one fails. Raises HunterFailedError."""
+    options = ["--log"] if is_logged else []
     done = subprocess.run(
-        [sys.executable, "-m", HUNTER, str(directory)],
+        [sys.executable, "-m", HUNTER, str(directory), *options],
         cwd=ROOT,
         env=environment(directory),
         input=" ".join(map(str, seeds)),

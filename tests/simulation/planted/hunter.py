@@ -12,12 +12,12 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from tests.simulation.campaign import run_seed
+from tests.simulation.campaign import Brief, run_logged_seed, run_seed
 from tests.simulation.guard import real_world_refused
 from tests.simulation.planted.catch import Catch
 
@@ -33,14 +33,14 @@ class EndlessRunError(BaseException):
     """A seed took longer than any should; nothing in the product may swallow this."""
 
 
-def hunt(seeds: Sequence[int]) -> Catch | None:
+def hunt(seeds: Sequence[int], run: Callable[[int], Brief]) -> Catch | None:
     """Run the seeds in order until one fails."""
     logging.disable(logging.CRITICAL)
     gc.disable()
     gc.freeze()
     signal.signal(signal.SIGALRM, _endless)
     for number, seed in enumerate(seeds):
-        caught = _run(seed)
+        caught = _caught(seed, run)
         if caught is not None:
             return caught
         if number % TIDY_EVERY == 0:
@@ -48,12 +48,12 @@ def hunt(seeds: Sequence[int]) -> Catch | None:
     return None
 
 
-def _run(seed: int) -> Catch | None:
+def _caught(seed: int, run: Callable[[int], Brief]) -> Catch | None:
     """Run one seed. What the world itself cannot bear is a catch, too: nothing hides there."""
     signal.alarm(LONGEST_SECONDS)
     try:
         with real_world_refused():
-            brief = run_seed(seed)
+            brief = run(seed)
     except EndlessRunError:
         return Catch(seed, "endless", f"the run did not end within {LONGEST_SECONDS} s")
     except Exception as error:  # noqa: BLE001  a bug may break anything
@@ -73,9 +73,11 @@ def main(arguments: Sequence[str]) -> int:
     """Hunt through the seeds and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("copy", type=Path, help="where the product has to come from")
+    parser.add_argument("--log", action="store_true", help="the turns stand in the log")
     options = parser.parse_args(arguments)
     assert Path(perdure.__file__).is_relative_to(options.copy), perdure.__file__
-    caught = hunt([int(seed) for seed in sys.stdin.read().split()])
+    seeds = [int(seed) for seed in sys.stdin.read().split()]
+    caught = hunt(seeds, run_logged_seed if options.log else run_seed)
     print(json.dumps(None if caught is None else asdict(caught)))
     return 0
 

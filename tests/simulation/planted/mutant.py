@@ -22,14 +22,21 @@ class Change:
 class Mutant:
     """A bug that breaks one rule.
 
-    `name` is words with dashes. `section` is the heading of docs/architecture.md whose rule it
-    breaks, `rule` what the product should have done, in one sentence.
+    `name` is words with dashes. `section` is the heading of `page` whose rule it breaks, `rule`
+    what the product should have done, in one sentence. One that `is_logged` is hunted where the
+    turns stand in the log.
     """
 
     name: str
     section: str
     rule: str
     changes: tuple[Change, ...]
+    is_logged: bool = False
+
+    @property
+    def page(self) -> str:
+        """Return the page whose rule is broken, as a path from the root of the project."""
+        return "docs/log.md" if self.is_logged else "docs/architecture.md"
 
 
 class StaleMutantError(Exception):

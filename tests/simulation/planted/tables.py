@@ -14,14 +14,16 @@ def line(result: Result) -> str:
     if catch is None:
         told = f"SURVIVED {result.seeds} seeds"
     else:
-        told = f"{catch.invariant:>7} after {result.seeds:>4} seeds (seed {catch.seed})"
+        seed = f"seed {catch.seed}{' --log' if result.mutant.is_logged else ''}"
+        told = f"{catch.invariant:>7} after {result.seeds:>4} seeds ({seed})"
     return f"{result.mutant.name:<42} {told}, {result.seconds:.0f} s"
 
 
 def as_json(results: Iterable[Result]) -> str:
-    """Return the figures of all: by name rule, invariant, seed, seeds run and seconds."""
+    """Return the figures of all: by name the rule, what caught it, and after how much."""
     figures = {
         result.mutant.name: {
+            "page": result.mutant.page,
             "section": result.mutant.section,
             "rule": result.mutant.rule,
             "invariant": None if result.catch is None else result.catch.invariant,

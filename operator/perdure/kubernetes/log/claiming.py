@@ -14,7 +14,14 @@ from perdure.kubernetes.backoff import Backoff
 from perdure.kubernetes.log.placing import Placed, Placing
 from perdure.kubernetes.log.slots import Generation, Slots
 from perdure.lanes.entry import Entry, EntryKind
-from perdure.lanes.ring import LaneView, Slot, TornReadError, slot_of, whole
+from perdure.lanes.ring import (
+    BlankSlotError,
+    LaneView,
+    Slot,
+    TornReadError,
+    slot_of,
+    whole,
+)
 from perdure.lanes.settling import Damaged, place_of
 from perdure.ports import Clock
 
@@ -67,13 +74,26 @@ class Claimant:
             try:
                 return self._checked(slots, lane)
             except TornReadError as error:
+                if isinstance(error, BlankSlotError):
+                    await self._check_blank(error.slot)
                 if backoff.failures + 1 >= MOST_READS:
                     text = f"lane {lane} was read {MOST_READS} times, never of one moment: {error}"
                     raise TransientError(text) from error
                 await backoff.failed()
 
+    async def _check_blank(self, seen: Slot) -> None:
+        """Raise LogDamagedError for a slot that is blank now, after entries were seen."""
+        now = await self._slots.get(seen.name)
+        if now is not None and now.version == seen.version:
+            raise LogDamagedError(
+                f"WorkflowLog {seen.name} is {seen.entry.kind}, but its lane has entries: it was "
+                f"deleted and made anew. What stood there is lost, if no status shows it; "
+                f"`perdure store repair` accepts that"
+            )
+
     def _checked(self, slots: dict[int, Slot], lane: int) -> LaneView:
-        if any(slot.entry.kind is EntryKind.OPENING for slot in slots.values()):
+        kinds = {slot.entry.kind for slot in slots.values()}
+        if kinds <= {EntryKind.OPENING, EntryKind.EMPTY} and EntryKind.OPENING in kinds:
             raise TransientError(f"lane {lane}: the log is still being opened")
         view = whole(slots, self._generation.number, lane)
         for slot in view.slots:

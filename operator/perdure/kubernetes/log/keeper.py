@@ -103,7 +103,7 @@ class LaneKeeper:
         after our claim shows it, if it can still be sending.
         """
         lane, look = self._store.lane_of(uid), self._presence.newest_look
-        if lane not in self._owned or look is None or look.began < self._claimed_at[lane]:
+        if lane not in self._owned or look is None or look.began <= self._claimed_at[lane]:
             return False
         lists = [one.lanes for one in look.leases.values() if one.holder == incarnation]
         return bool(lists) and all(lane not in lanes for lanes in lists)
@@ -181,6 +181,10 @@ class LaneKeeper:
                 await self._clock.sleep(LIST_SECONDS)
             since = await self._newest()
             self._owned.add(lane)
+        except PerdureError:
+            self._taking.discard(lane)
+            await self._list()  # Else others wait for ever for calls of ours to end there.
+            raise
         finally:
             self._taking.discard(lane)
         self._claimed_at[lane] = self._clock.monotonic()

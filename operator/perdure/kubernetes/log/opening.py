@@ -1,7 +1,8 @@
-"""Opening the log: the first generation of lanes, and finding the one that there is.
+"""Opening the log: a generation of lanes, and finding the newest one that there is.
 
 Slot 0 of lane 0 is created first, as `Opening`, and says how many lanes there will be; it becomes
-an empty slot when all others exist. Whoever finds it helps. Source: docs/log.md#opening.
+an empty slot when all others exist. Whoever finds it helps. A generation whose lanes are all closed
+is followed by one with as many lanes as they were closed for. Source: docs/log.md#opening.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Opener:
     async def open(self) -> Generation:
         """Return the newest generation, once all of its slots were created.
 
-        Goes on trying while the API server does not answer. Raises SettingsError where there is
+        Goes on trying while the API server does not answer, and while somebody closes the lanes for
+        as many as are wanted here. Raises SettingsError where there is
         another number of lanes; LogDamagedError where the slot that says so is missing while others
         are there; NewerLogError; ObjectError: it may not be opened, or the kind is not installed.
         """
@@ -66,27 +68,48 @@ class Opener:
         """Do the next thing, and return the generation if there was nothing to do."""
         firsts = await self._slots.firsts()
         if not firsts:
-            await self._begin()
+            await self._begin(Generation(FIRST, self._lanes))
             return None
         number = max(generation for generation, _ in firsts)
         deciding = firsts.get((number, 0))
         if deciding is None:
             raise LogDamagedError(missing(slot_name(number, 0, 0)))
-        check_lanes(deciding.entry.lanes, self._lanes)
         generation = Generation(number, deciding.entry.lanes)
-        if deciding.entry.kind is not EntryKind.OPENING:
+        if deciding.entry.kind is EntryKind.OPENING:
+            check_lanes(generation.lanes, self._lanes)
+            await self._finish(generation, deciding)
+            return None
+        closed_for = await self._closed_for(generation, 0)
+        check_lanes(generation.lanes if closed_for is None else closed_for, self._lanes)
+        if closed_for is None:
             return generation
-        await self._finish(generation, deciding)
+        await self._follow(generation)
         return None
 
-    async def _begin(self) -> None:
+    async def _closed_for(self, generation: Generation, lane: int) -> int | None:
+        """Return for how many lanes a lane is closed; None while it is not. Closed stays."""
+        slots = await self._slots.list(generation.number, lane)
+        closed = [slot.entry for slot in slots.values() if slot.entry.kind is EntryKind.CLOSED]
+        return closed[0].next_lanes if closed else None
+
+    async def _follow(self, closed: Generation) -> None:
+        """Begin the next generation, once each lane of the last one is closed."""
+        for lane in range(1, closed.lanes):
+            if await self._closed_for(closed, lane) is None:
+                raise TransientError(
+                    f"lane 0 of {closed.lanes} is closed for {self._lanes} lanes, but lane {lane} "
+                    f"is not yet: `perdure store resize {self._lanes}` closes the others, and was "
+                    f"cut off if it does not run now"
+                )
+        await self._begin(Generation(closed.number + 1, self._lanes))
+
+    async def _begin(self, generation: Generation) -> None:
         """Decide on the number of lanes."""
-        others = await self._slots.list(FIRST, 0)
+        others = await self._slots.list(generation.number, 0)
         if not others:
-            opening = blank(Generation(FIRST, self._lanes), 0, EntryKind.OPENING)
-            await self._slots.create(opening, 0)
+            await self._slots.create(blank(generation, 0, EntryKind.OPENING), 0)
         elif 0 not in others:
-            raise LogDamagedError(missing(slot_name(FIRST, 0, 0)))
+            raise LogDamagedError(missing(slot_name(generation.number, 0, 0)))
 
     async def _finish(self, generation: Generation, deciding: Slot) -> None:
         """Create what is missing, then say that all is there."""

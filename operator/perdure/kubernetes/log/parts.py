@@ -77,6 +77,7 @@ class Log:
         )
         self.presence = LanePresence(leases, self._keeper)
         self._slots, self._incarnation = slots, leases.incarnation
+        self._keeping: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -90,14 +91,17 @@ class Log:
         claimant = Claimant(self._slots, self._clock, generation, self._incarnation)
         self._spawn(self._writer.run())
         self._spawn(self.reflector.run())
-        self._spawn(self._keeper.run(claimant))
+        self._keeping = self._spawn(self._keeper.run(claimant))
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        return task
 
     async def stop(self) -> None:
         """Give the lanes back, then show for a while what is not shown yet."""
-        if self._tasks:
+        if self._keeping is not None:
+            self._keeping.cancel()  # It would take what is free, and leave it without a word.
             await self._keeper.release_all()
             await self.reflector.flush(self.store.shelf.unshown(), STOP_SECONDS)
         for task in self._tasks:

@@ -11,10 +11,11 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from perdure.engine.values import JsonObject
-from perdure.errors import HistoryCorruptError, NotOwnedError
+from perdure.errors import HistoryCorruptError, NewerHistoryError, NotOwnedError
 from perdure.kubernetes.instances import head_of, hint_of, observed_of, rev_of, status_of
 from perdure.kubernetes.loading import Loader
 from perdure.kubernetes.log.holding import Held, LogPosition, above, absorbed, basis_of
@@ -42,19 +43,29 @@ class _Lane:
 class LogReader:
     """Holds instances from their first load on, until everything is shown and they are forgotten.
 
-    `gone` is told of each instance that was found not to exist any more.
+    `shown` is told uid and rev of the status with which an instance is first held, `gone` the uid
+    of each that was found not to exist any more: their turns in the lane need not be carried.
     """
 
     def __init__(
-        self, bodies: Bodies, loader: Loader, lanes: int, gone: Callable[[str], None]
+        self,
+        bodies: Bodies,
+        loader: Loader,
+        lanes: int,
+        *,
+        shown: Callable[[str, int], None],
+        gone: Callable[[str], None],
     ) -> None:
         self._objects = bodies
         self._loader = loader
         self._count = lanes
+        self._shown = shown
         self._gone = gone
         self._lanes: dict[int, _Lane] = {}
         self._held: dict[str, Held] = {}
         self._told: dict[str, JsonObject] = {}
+        self._busy: set[str] = set()
+        """Uids of instances of which a turn is on its way: they are not dropped meanwhile."""
         self._floors: dict[str, float] = {}
 
     # --- lanes ------------------------------------------------------------------------------
@@ -120,11 +131,23 @@ class LogReader:
         self._told.pop(key.uid, None)
         if held is None:
             return
-        if held.is_shown:
+        if held.is_shown and key.uid not in self._busy:
             self._drop(key.uid, is_answered=True)
             self._lift(key.uid, held.snapshot.version)
         else:
             held.is_cold = True
+
+    @contextmanager
+    def kept(self, key: InstanceKey) -> Iterator[None]:
+        """Drop nothing of an instance that is forgotten meanwhile: a turn is on its way."""
+        self._busy.add(key.uid)
+        try:
+            yield
+        finally:
+            self._busy.discard(key.uid)
+            held = self._held.get(key.uid)
+            if held is not None and held.is_cold:
+                self.forget(key)
 
     def _lift(self, uid: str, version: float) -> None:
         self._floors[uid] = max(version, self._floors.get(uid, 0))
@@ -167,8 +190,17 @@ class LogReader:
 
         Raises TransientError, NotOwnedError, HistoryCorruptError, NewerHistoryError.
         """
-        held = await self._loaded(key, fresh=fresh)
-        return None if held is None else held.snapshot
+        try:
+            held = await self._loaded(key, fresh=fresh)
+        except (HistoryCorruptError, NewerHistoryError):
+            known = self._held.get(key.uid)
+            if known is not None:
+                known.is_damaged = True
+            raise
+        if held is None:
+            return None
+        held.is_cold = False
+        return held.snapshot
 
     async def _loaded(self, key: InstanceKey, *, fresh: bool) -> Held | None:
         held, told = self._held.get(key.uid), self._told.pop(key.uid, None)
@@ -229,6 +261,8 @@ class LogReader:
             if key.uid not in self._held:  # Else somebody was faster, and may have gone on.
                 lane.turns.pop(key.uid, None)
                 self.keep(first)
+                if first.basis.rev is not None:
+                    self._shown(key.uid, first.basis.rev)
         held = self._held[key.uid]
         if version_of(body) > held.snapshot.version:
             held = absorbed(held, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,9 +37,19 @@ class Slots:
 
         Raises LogDamagedError, NewerLogError.
         """
-        labels = f"{LOG_LANE_LABEL}={lane_label(generation, lane)}"
-        bodies = await self._objects.list(WORKFLOW_LOGS, self._namespace, labels=labels)
+        bodies = await self.bodies(generation, lane)
         return {number_of(body): slot_in(body) for body in bodies}
+
+    async def bodies(self, generation: int, lane: int) -> Sequence[JsonObject]:
+        """Return the WorkflowLogs of a lane, whatever is in them."""
+        labels = f"{LOG_LANE_LABEL}={lane_label(generation, lane)}"
+        return await self._objects.list(WORKFLOW_LOGS, self._namespace, labels=labels)
+
+    async def samples(self) -> Sequence[JsonObject]:
+        """Return the WorkflowLogs that are a slot 0, or all if there is none; nothing: no log."""
+        labels = f"{LOG_SLOT_LABEL}=0"
+        firsts = await self._objects.list(WORKFLOW_LOGS, self._namespace, labels=labels)
+        return firsts or await self._objects.list(WORKFLOW_LOGS, self._namespace)
 
     async def firsts(self) -> dict[tuple[int, int], Slot]:
         """Return slot 0 of every lane by generation and lane. Raises as `list` does."""

@@ -92,7 +92,9 @@ class LogStore:
         self._wants = wants
         self._histories = Histories(objects)
         bodies = Bodies(objects)
-        self._reader = LogReader(bodies, Loader(self._histories), lanes, writes.gone)
+        self._reader = LogReader(
+            bodies, Loader(self._histories), lanes, shown=writes.shown, gone=writes.gone
+        )
         self._stalling = Stalling(objects, bodies.get, clock, counts=False)
         self._tidying = Tidying(self._histories, bodies.get)
         self.shelf = StatusShelf(
@@ -215,13 +217,14 @@ class LogStore:
             after=records[-1].digest,
             events=(record.stored for record in records),
         )
-        match await self._writes.submit(line):
-            case Stands():
-                return self._stands(turn, Standing(line, tuple(records)))
-            case Refused(message=message, is_too_large=is_too_large):
-                return Rejected(message, is_too_large=is_too_large)
-            case Fenced():
-                return Conflict()  # Loading, which comes next, says whose it is.
+        with self._reader.kept(turn.base.key):
+            match await self._writes.submit(line):
+                case Stands():
+                    return self._stands(turn, Standing(line, tuple(records)))
+                case Refused(message=message, is_too_large=is_too_large):
+                    return Rejected(message, is_too_large=is_too_large)
+                case Fenced():
+                    return Conflict()  # Loading, which comes next, says whose it is.
 
     def _stands(self, turn: Turn, line: Standing) -> CommitOutcome:
         """Go on from what is committed now; the body may have become newer meanwhile."""
