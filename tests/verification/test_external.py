@@ -83,6 +83,24 @@ def test_events_that_enter_in_another_order_than_they_were_created_are_reported(
     assert checks_of(log.verdict()) == ["in_order"]
 
 
+def test_what_an_earlier_instance_of_the_name_took_has_no_place_in_the_order() -> None:
+    log = waiting()
+    log.send("e1")
+    log.commit(received("e1"))
+    log.delete(OBJECTS, "e1", actor=OPERATOR)
+    log.delete("workflowinstances", "order-1")
+    log.send("e2")
+    log.send("e1")
+    log.start()
+    log.turn()
+    log.commit(received("e2"), received("e1"))
+    assert "in_order" not in checks_of(log.verdict())
+    log.send("e3")
+    log.send("e4")
+    log.commit(received("e4"), received("e3"))
+    assert "in_order" in checks_of(log.verdict())
+
+
 def test_an_event_that_a_user_touched_has_another_place_in_the_order() -> None:
     log = waiting()
     log.send("e1")

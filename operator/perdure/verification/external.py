@@ -89,11 +89,16 @@ def in_order(commit: Commit, event: JsonObject) -> Texts:
 
 
 def _first(world: World, account: Account, event: JsonObject) -> Sent | None:
-    """Return the first object that was created for an event that entered as an object."""
+    """Return the first object that was created for an event that entered as an object.
+
+    Not one that was gone before there was the instance: that was for another of its name.
+    """
     if event.get("door") != "Object":
         return None
     for sent in world.sent.get((account.namespace, account.name), ()):
-        if sent.event_id == event.get("eventId") and sent.is_for(account):
+        is_meant = sent.event_id == event.get("eventId") and sent.is_for(account)
+        is_past = sent.gone is not None and sent.gone.revision < account.created.revision
+        if is_meant and not is_past:
             return sent
     return None
 
