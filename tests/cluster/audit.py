@@ -58,7 +58,10 @@ class AuditLog:
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
-            file.seek(start)
+            if start > 0:
+                # Where a record was just being written then, it is one from before.
+                file.seek(start - 1)
+                file.readline()
             for line in file:
                 if not line.endswith(b"\n"):
                     return
