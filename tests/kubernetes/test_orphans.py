@@ -77,6 +77,17 @@ async def answer(store: KubernetesStore, base: Snapshot) -> None:
     await committed(store, base, *events, commit_id="c3")
 
 
+async def fail_to_commit(world: ApiServerWorld, store: KubernetesStore, key: InstanceKey) -> None:
+    """Let the store create the object for an answer, and no commit follow."""
+
+    async def fail(_: Patch) -> JsonObject:
+        raise TransientError("the API server is away")
+
+    world.objects.fault = fail
+    await store.commit([turn(await loaded(store, key), completed(2, ANSWER))])
+    world.objects.fault = None
+
+
 def lists(world: ApiServerWorld) -> int:
     return world.objects.taken().count("list WorkflowHistory")
 
@@ -101,13 +112,7 @@ async def test_what_is_not_decided_yet_is_looked_at_again_after_the_next_commit(
 ) -> None:
     base = await calling(world, "order")
     store = world.faulty()
-
-    async def fail(_: Patch) -> JsonObject:
-        raise TransientError("the API server is away")
-
-    world.objects.fault = fail
-    await store.commit([turn(await loaded(store, base.key), completed(2, ANSWER))])
-    world.objects.fault = None
+    await fail_to_commit(world, store, base.key)
     assert await store.tidy() == 0
     world.objects.taken()
     assert await store.tidy() == 0
@@ -123,13 +128,7 @@ async def test_what_another_process_decides_on_is_looked_at_when_a_watch_tells_i
 ) -> None:
     base = await calling(world, "order")
     store = world.faulty()
-
-    async def fail(_: Patch) -> JsonObject:
-        raise TransientError("the API server is away")
-
-    world.objects.fault = fail
-    await store.commit([turn(await loaded(store, base.key), completed(2, ANSWER))])
-    world.objects.fault = None
+    await fail_to_commit(world, store, base.key)
     assert await store.tidy() == 0
     other = world.store()
     await committed(other, await loaded(other, base.key), completed(2, "short"), commit_id="c2")

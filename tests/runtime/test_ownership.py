@@ -45,6 +45,20 @@ async def test_what_came_for_an_ended_instance_of_others_is_seen_to_when_it_is_g
         assert event.answer == "Refused"
 
 
+async def test_an_instance_of_others_that_is_gone_is_known_no_more() -> None:
+    world = World()
+    world.define(flow(http("a")))
+    key = world.store.create()
+    world.store.foreign.add(key.uid)
+    async with running(world) as instances:
+        instances.observe(hint_of(world.store, key))
+        instances.removed(key)
+        assert instances.count == 0
+        world.store.foreign.clear()
+        instances.gained(lambda uid: uid == key.uid)
+        assert instances.queue.is_idle
+
+
 async def test_only_what_is_meant_is_gained() -> None:
     world = World()
     world.define(flow(http("a")))

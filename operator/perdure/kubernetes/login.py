@@ -270,9 +270,9 @@ class Plugin:
         where = self._user["directory"]
         try:
             # The package ships no types: that is the reason for each ignore below.
-            node = ConfigNode("login", entries)  # type: ignore[no-untyped-call]
-            program = ExecProvider(node["exec"], where, node["cluster"])  # type: ignore[no-untyped-call]
-            status = program.run()  # type: ignore[no-untyped-call]
+            node = ConfigNode("login", entries)  # type: ignore[no-untyped-call]  # no types
+            program = ExecProvider(node["exec"], where, node["cluster"])  # type: ignore[no-untyped-call]  # no types
+            status = program.run()  # type: ignore[no-untyped-call]  # no types
         except (ConfigException, OSError) as error:
             raise SettingsError(f"kubeconfig: the login plugin failed: {error}") from error
         return cast("Entry", status)

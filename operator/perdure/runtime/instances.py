@@ -149,8 +149,9 @@ class Instances:
         if self._names.get((key.namespace, key.name)) == key.uid:
             del self._names[key.namespace, key.name]
         self._store.removed(key)
-        self._unserved.pop(key.uid, None)
-        if key.uid in self._records or self._calls.has_any(key.uid):
+        if not self._store.owns(key.uid):
+            self._drop(key)
+        elif key.uid in self._records or self._calls.has_any(key.uid):
             self._mark(key, Lane.CONTROL)
 
     def observe_event(self, body: JsonObject) -> None:

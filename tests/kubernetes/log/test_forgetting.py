@@ -47,6 +47,23 @@ async def test_an_instance_that_is_gone_is_not_news_until_a_watch_tells_its_dele
     assert library.reader.hint(echo) is not None
 
 
+async def test_what_a_watch_tells_while_an_instance_is_found_gone_is_not_believed(
+    library: Library,
+) -> None:
+    order = await library.running()
+    echo = await library.body(order)
+    library.adopt()
+    await library.world.remove(order.key)
+
+    async def tell() -> None:
+        assert library.reader.hint(echo) is not None
+
+    library.bodies.meanwhile = tell
+    assert await library.reader.load(order.key, fresh=True) is None
+    assert await library.reader.load(order.key, fresh=False) is None
+    assert library.reader.held(order.key.uid) is None
+
+
 async def test_one_of_its_name_is_another_instance(library: Library) -> None:
     order = await library.running()
     echo = await library.body(order)

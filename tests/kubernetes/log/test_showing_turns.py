@@ -165,6 +165,17 @@ async def test_nothing_is_known_of_a_lane_that_was_lost(office: Office) -> None:
     assert await office.store.shown(base.key, 1) is False
 
 
+async def test_of_a_lane_that_came_back_nothing_counts_as_shown_before_it_is_read(
+    office: Office,
+) -> None:
+    base = await office.committed(await office.base(), started())
+    office.readopt()
+    assert await office.store.shown(base.key, 1) is False
+    await office.load(base.key)
+    await office.show(base.key)
+    assert await office.store.shown(base.key, 1) is True
+
+
 async def test_what_was_forgotten_was_shown(office: Office) -> None:
     base = await office.committed(await office.base(), started())
     task = await waiting(office, base.key, 1)

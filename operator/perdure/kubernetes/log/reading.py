@@ -95,6 +95,11 @@ class LogReader:
         """Return the instances with turns from before the claim that are not held yet."""
         return [turns[0].key for turns in self._lanes[lane].turns.values()]
 
+    def is_left_over(self, uid: str) -> bool:
+        """Return whether turns from before the claim stand in the lane, perhaps in no status."""
+        lane = self._lanes.get(self.lane_of(uid))
+        return lane is not None and uid in lane.turns
+
     # --- what is told -----------------------------------------------------------------------
 
     def hint(self, body: JsonObject) -> InstanceHint | None:
@@ -231,6 +236,7 @@ class LogReader:
     def found_gone(self, key: InstanceKey) -> None:
         """Take note that an instance was found not to exist, before a watch has told so."""
         self._drop(key.uid, is_answered=True)
+        self._told.pop(key.uid, None)  # It came while the instance was looked for.
         self._forget_turns(key.uid)
         self._lift(key.uid, GONE)
         self._gone(key.uid)

@@ -16,11 +16,7 @@ from perdure.engine.values import JsonObject, ValueRefusedError
 from perdure.errors import PerdureError
 from perdure.kubernetes.histories import Histories
 from perdure.kubernetes.loading import Loader
-from perdure.kubernetes.log.holding import (
-    Held,
-    LogPosition,
-    Standing,
-)
+from perdure.kubernetes.log.holding import Held, LogPosition, Standing
 from perdure.kubernetes.log.reading import LogReader
 from perdure.kubernetes.log.shelf import StatusShelf
 from perdure.kubernetes.log.showing import AT_ONCE, urgency
@@ -143,8 +139,9 @@ class LogStore:
     async def shown(self, key: InstanceKey, rev: int) -> bool:
         held = self._reader.held(key.uid)
         if held is None:
-            # What was dropped was shown, or it is gone; of other lanes nothing is known.
-            return self._reader.owns(key.uid)
+            # What was dropped was shown, or it is gone; nothing is known of other lanes, nor of
+            # what has not been read since its lane was taken.
+            return self._reader.owns(key.uid) and not self._reader.is_left_over(key.uid)
         if (held.basis.rev or 0) >= rev:
             return True
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
