@@ -225,6 +225,12 @@ async def test_a_turn_of_what_is_damaged_does_not_make_it_writable(office: Offic
     assert office.store.shelf.take(base.key.uid) is None
 
 
+async def test_nobody_goes_on_from_what_is_held_of_a_damaged_status(office: Office) -> None:
+    base = await damaged(office)
+    with pytest.raises(HistoryCorruptError):
+        await office.store.load(base.key)
+
+
 async def test_a_status_that_is_ahead_of_the_log_is_not_written_over(office: Office) -> None:
     base = await office.committed(await running(office), scheduled("a"))
     await office.world.edit_status(base.key, add("/status/rev", 7))

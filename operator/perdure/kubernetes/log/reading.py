@@ -211,7 +211,7 @@ class LogReader:
         held, told = self._held.get(key.uid), self._told.pop(key.uid, None)
         if not fresh and told is not None and self._serves(key.uid, told):
             return await self._second_look(key, told)
-        if not fresh and held is not None:
+        if not fresh and held is not None and not held.is_damaged:
             return held
         body = await self._get(key)
         return None if body is None else await self._second_look(key, body)
